@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+/* Text: a buffer that grows, and numbers read strictly. No locale anywhere. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/** Text under construction. Zero-initialise; @text is NUL-terminated once anything was added. */
+struct strbuf {
+	char *text;
+	size_t len;
+	size_t cap;
+};
+
+/** strbuf_add() - append @len bytes of @text. */
+void strbuf_add(struct strbuf *buf, const char *text, size_t len);
+
+/** strbuf_puts() - append a string. */
+void strbuf_puts(struct strbuf *buf, const char *text);
+
+/** strbuf_printf() - append formatted text. */
+void strbuf_printf(struct strbuf *buf, const char *fmt, ...) ERR_PRINTF(2, 3);
+
+/** strbuf_json() - append @text as a JSON string, quotes included (RFC 8259, section 7). */
+void strbuf_json(struct strbuf *buf, const char *text);
+
+/** strbuf_clear() - empty it, keep the memory. */
+void strbuf_clear(struct strbuf *buf);
+
+/** strbuf_done() - free the memory; the buffer is empty and usable afterwards. */
+void strbuf_done(struct strbuf *buf);
+
+#define AUTO_STRBUF __attribute__((cleanup(strbuf_done)))
+
+/** str_to_u32() - decimal digits only, the whole of @text, at most @max.
+ *
+ * Return: 0, or -EINVAL / -ERANGE with @out untouched.
+ */
+int str_to_u32(const char *text, uint32_t max, uint32_t *out) MUST_CHECK;
+
+/** str_to_time() - RFC 3339 with optional fraction, as in metadata.creationTimestamp.
+ *
+ * @out: seconds since 1970-01-01T00:00:00Z; the fraction is dropped.
+ *
+ * Return: 0 or -EINVAL with @out untouched.
+ */
+int str_to_time(const char *text, int64_t *out) MUST_CHECK;
+
+/** str_starts() - does @text begin with @prefix? */
+bool str_starts(const char *text, const char *prefix);
+
+#endif
