@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_PLANNER_H
+#define PROXY_PLANNER_H
+
+/*
+ * Objects in, desired load-balancing state out, Service by Service.
+ *
+ * The planner holds the latest form of every object and knows which Services an
+ * event touched; only those are planned again. It also decides who holds an
+ * address that several Services claim: the oldest by creationTimestamp, then by
+ * namespace/name. Pure: no I/O, no clock.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "lb.h"
+#include "proxy/object.h"
+
+/* Bounds; objects beyond are refused with a diagnostic. */
+#define PROXY_MAX_SERVICES 200000u
+#define PROXY_MAX_SLICES 400000u
+#define PROXY_MAX_SERVICE_CIDRS 1024u
+
+/** What the operator decided; borrowed strings and arrays are copied. */
+struct proxy_config {
+	const char *node_name;          /* own Node, and what nodeName is compared with */
+	const struct ipcidr *pod_cidrs; /* what counts as a pod source */
+	size_t pod_cidr_count;
+};
+
+struct proxy_planner; /* opaque: object store, claims, what is to be planned again */
+
+/** proxy_planner_new() - an empty planner.
+ *
+ * @seed: random bytes for the hash tables.
+ *
+ * Return: release with proxy_planner_free().
+ */
+struct proxy_planner *proxy_planner_new(const struct proxy_config *config,
+                                        const uint8_t seed[static 16]);
+
+/** proxy_planner_free() - with all objects. NULL is a no-op. */
+void proxy_planner_free(struct proxy_planner *planner);
+
+/** proxy_planner_put() - add or replace one object (a watch's ADDED or MODIFIED).
+ *
+ * @object: a packed object; taken. Nodes other than the own one are dropped.
+ *
+ * Return: whether anything changed; an object equal to the stored one changes nothing.
+ */
+bool proxy_planner_put(struct proxy_planner *planner, struct proxy_meta *object,
+                       struct diags *diags);
+
+/** proxy_planner_delete() - remove one object (a watch's DELETED); an unknown one is no error.
+ *
+ * Return: whether anything changed.
+ */
+bool proxy_planner_delete(struct proxy_planner *planner, enum proxy_kind kind,
+                          const char *namespace, const char *name);
+
+/** proxy_planner_list_begin() - a complete list of objects is about to come.
+ *
+ * @kinds: bits `1u << kind` of the kinds that the list covers.
+ */
+void proxy_planner_list_begin(struct proxy_planner *planner, uint32_t kinds);
+
+/** proxy_planner_list_add() - one object of the list; taken. Takes effect when the list ends. */
+void proxy_planner_list_add(struct proxy_planner *planner, struct proxy_meta *object);
+
+/** proxy_planner_list_keep() - the list has this object, but in a form that is of no use: keep
+ *  the stored one. Return: whether there is one. */
+bool proxy_planner_list_keep(struct proxy_planner *planner, enum proxy_kind kind,
+                             const char *namespace, const char *name);
+
+/** proxy_planner_list_end() - the list ended.
+ *
+ * @complete: it was read to its end: objects that it does not hold are removed.
+ *            Otherwise nothing of it takes effect.
+ */
+void proxy_planner_list_end(struct proxy_planner *planner, bool complete, struct diags *diags);
+
+/** What has changed since the last call. */
+struct proxy_changes {
+	struct lb_service **services; /* each owned by the caller, as is the array */
+	size_t count;
+	bool networks; /* proxy_planner_networks() has changed */
+};
+
+/** proxy_planner_changes() - plan every Service anew that an event touched, and those whose claims
+ *  changed hands with it.
+ *
+ * A Service that is gone comes as an lb_service without frontends; its id is
+ * given to another one only in a later call.
+ *
+ * @out: release with proxy_changes_done(), or take services out of it (set to NULL).
+ */
+void proxy_planner_changes(struct proxy_planner *planner, struct proxy_changes *out,
+                           struct diags *diags);
+
+/** proxy_changes_done() - free what is left in it. */
+void proxy_changes_done(struct proxy_changes *changes);
+
+/** proxy_planner_touch_all() - have everything planned again by the next proxy_planner_changes(). */
+void proxy_planner_touch_all(struct proxy_planner *planner);
+
+/** proxy_planner_networks() - service and pod ranges; valid until the planner changes. */
+const struct lb_networks *proxy_planner_networks(const struct proxy_planner *planner);
+
+/** Counts for logs and metrics. */
+struct proxy_counts {
+	size_t services;
+	size_t slices;
+	size_t service_cidrs;
+	bool node_known; /* the own Node has been seen */
+};
+
+struct proxy_counts proxy_planner_counts(const struct proxy_planner *planner);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "endpoints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* What the hints of an endpoint say about this node. */
+enum {
+	HINT_NODES = 1 << 0,    /* it has node hints */
+	HINT_OWN_NODE = 1 << 1, /* and ours is among them */
+	HINT_ZONES = 1 << 2,
+	HINT_OWN_ZONE = 1 << 3,
+};
+
+static bool is_ready(const struct candidate *c)
+{
+	return (c->conditions & PROXY_EP_READY) != 0;
+}
+
+/* The fallback of KEP-1669: going away, but still answering. */
+static bool is_draining(const struct candidate *c)
+{
+	return (c->conditions & PROXY_EP_SERVING) != 0 &&
+	       (c->conditions & PROXY_EP_TERMINATING) != 0;
+}
+
+static bool names_contain(const struct proxy_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static uint8_t read_hints(const struct proxy_endpoint_slice *slice,
+                          const struct proxy_endpoint *endpoint, const struct proxy_facts *facts)
+{
+	uint8_t hints = 0;
+
+	if (endpoint->node_hints != 0) {
+		hints |= HINT_NODES;
+		if (names_contain(&slice->hints[endpoint->node_hints - 1], facts->node_name))
+			hints |= HINT_OWN_NODE;
+	}
+	if (endpoint->zone_hints != 0) {
+		hints |= HINT_ZONES;
+		if (*facts->zone != '\0' &&
+		    names_contain(&slice->hints[endpoint->zone_hints - 1], facts->zone))
+			hints |= HINT_OWN_ZONE;
+	}
+	return hints;
+}
+
+static bool is_own_node(const struct proxy_endpoint_slice *slice,
+                        const struct proxy_endpoint *endpoint, const struct proxy_facts *facts)
+{
+	return endpoint->node != 0 && *facts->node_name != '\0' &&
+	       strcmp(slice->names[endpoint->node - 1], facts->node_name) == 0;
+}
+
+/* Which of two candidates with one address and port counts: the one that is not going away, as in
+ * kube-proxy; where that leaves it open, the more useful one, so that no order decides. */
+static int preference(const struct candidate *c)
+{
+	return ((c->conditions & PROXY_EP_TERMINATING) == 0 ? 8 : 0) + (is_ready(c) ? 4 : 0) +
+	       ((c->conditions & PROXY_EP_SERVING) != 0 ? 2 : 0) + (c->backend.is_local ? 1 : 0);
+}
+
+static int candidate_cmp(const void *x, const void *y)
+{
+	const struct candidate *a = x;
+	const struct candidate *b = y;
+	int diff = lb_backend_cmp(&a->backend, &b->backend);
+
+	if (diff != 0)
+		return diff;
+	diff = preference(b) - preference(a);
+	return diff != 0 ? diff : (int)b->hints - (int)a->hints;
+}
+
+static size_t gather(const struct proxy_service_port *port, uint8_t family,
+                     const struct proxy_endpoint_slice *const *slices, size_t slice_count,
+                     const struct proxy_facts *facts, struct endpoint_scratch *scratch)
+{
+	size_t count = 0;
+
+	for (size_t s = 0; s < slice_count; s++) {
+		const struct proxy_endpoint_slice *slice = slices[s];
+
+		if (slice->family != family)
+			continue;
+		for (size_t p = 0; p < slice->port_count; p++) {
+			if (slice->ports[p].protocol != port->protocol ||
+			    strcmp(slice->ports[p].name, port->name) != 0)
+				continue;
+			scratch->candidates = vec_reserve(scratch->candidates, &scratch->cap,
+			                                  count + slice->endpoint_count,
+			                                  sizeof(*scratch->candidates));
+			for (size_t e = 0; e < slice->endpoint_count; e++) {
+				const struct proxy_endpoint *endpoint = &slice->endpoints[e];
+
+				scratch->candidates[count++] = (struct candidate){
+					.backend = { .addr = endpoint->addr,
+					             .is_local =
+					                     is_own_node(slice, endpoint, facts),
+					             .port = slice->ports[p].port },
+					.conditions = endpoint->conditions,
+					.hints = read_hints(slice, endpoint, facts),
+				};
+			}
+		}
+	}
+	return count;
+}
+
+/* Sorts and leaves the preferred one of each address and port. */
+static size_t deduplicate(struct candidate *list, size_t count)
+{
+	size_t kept = 0;
+
+	if (count > 1)
+		qsort(list, count, sizeof(*list), candidate_cmp);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || lb_backend_cmp(&list[kept - 1].backend, &list[i].backend) != 0)
+			list[kept++] = list[i];
+	return kept;
+}
+
+/* The hint an endpoint must carry to be used; 0: topology does not apply. */
+static uint8_t topology_mode(const struct candidate *list, size_t count)
+{
+	uint8_t every = HINT_NODES | HINT_ZONES;
+	uint8_t some = 0;
+	bool any_ready = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_ready(&list[i]))
+			continue;
+		any_ready = true;
+		every &= list[i].hints;
+		some |= list[i].hints;
+	}
+	if (any_ready && (every & HINT_NODES) != 0 && (some & HINT_OWN_NODE) != 0)
+		return HINT_OWN_NODE;
+	if (any_ready && (every & HINT_ZONES) != 0 && (some & HINT_OWN_ZONE) != 0)
+		return HINT_OWN_ZONE;
+	return 0;
+}
+
+static void push(struct backend_list *out, struct lb_pool *pool, const struct lb_backend *backend)
+{
+	out->list = vec_reserve(out->list, &out->cap, out->count + 1, sizeof(*out->list));
+	out->list[out->count++] = *backend;
+	pool->count++;
+}
+
+static struct lb_pool select_all(const struct candidate *list, size_t count,
+                                 struct backend_list *out)
+{
+	uint8_t mode = topology_mode(list, count);
+	struct lb_pool pool = { .first = (uint32_t)out->count };
+
+	for (size_t i = 0; i < count; i++)
+		if (is_ready(&list[i]) && (mode == 0 || (list[i].hints & mode) != 0))
+			push(out, &pool, &list[i].backend);
+	if (pool.count > 0)
+		return pool;
+	for (size_t i = 0; i < count; i++)
+		if (is_draining(&list[i]))
+			push(out, &pool, &list[i].backend);
+	return pool;
+}
+
+static struct lb_pool select_local(const struct candidate *list, size_t count,
+                                   struct backend_list *out)
+{
+	struct lb_pool pool = { .first = (uint32_t)out->count };
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].backend.is_local && is_ready(&list[i]))
+			push(out, &pool, &list[i].backend);
+	if (pool.count > 0)
+		return pool;
+	for (size_t i = 0; i < count; i++)
+		if (list[i].backend.is_local && is_draining(&list[i]))
+			push(out, &pool, &list[i].backend);
+	return pool;
+}
+
+bool select_endpoints(const struct proxy_service_port *port, uint8_t family,
+                      const struct proxy_endpoint_slice *const *slices, size_t slice_count,
+                      const struct proxy_facts *facts, struct endpoint_want want,
+                      struct endpoint_scratch *scratch, struct backend_list *out,
+                      struct lb_pool *all, struct lb_pool *local)
+{
+	size_t count = gather(port, family, slices, slice_count, facts, scratch);
+	bool has_any;
+
+	*all = (struct lb_pool){ 0 };
+	*local = (struct lb_pool){ 0 };
+	count = deduplicate(scratch->candidates, count);
+	if (want.all)
+		*all = select_all(scratch->candidates, count, out);
+	has_any = all->count > 0;
+	if (!want.local)
+		return has_any;
+	for (size_t i = 0; i < count && !has_any; i++)
+		has_any = is_ready(&scratch->candidates[i]) || is_draining(&scratch->candidates[i]);
+	*local = select_local(scratch->candidates, count, out);
+	return has_any;
+}

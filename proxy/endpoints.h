@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROXY_ENDPOINTS_H
+#define PROXY_ENDPOINTS_H
+
+/*
+ * Which endpoints serve a service port, in one family: merging slices, conditions,
+ * topology hints (kube-proxy-behaviour.md, sections 1.4 and 2.1).
+ */
+
+#include "lb.h"
+#include "proxy/object.h"
+#include "proxy/plan.h"
+
+/** Growable list of backends. */
+struct backend_list {
+	struct lb_backend *list;
+	size_t count;
+	size_t cap;
+};
+
+/** One endpoint behind a service port, before selection. */
+struct candidate {
+	struct lb_backend backend;
+	uint8_t conditions; /* PROXY_EP_* */
+	uint8_t hints;      /* HINT_* */
+};
+
+/** Reused between calls, so that planning does not allocate; zero-initialise, free both lists. */
+struct endpoint_scratch {
+	struct candidate *candidates;
+	size_t cap;
+};
+
+/** Which sets a service port needs (section 1.3, "computed predicates"). */
+struct endpoint_want {
+	bool all;   /* UsesClusterEndpoints */
+	bool local; /* UsesLocalEndpoints */
+};
+
+/** select_endpoints() - append the endpoints of @port in @family to @out.
+ *
+ * @all, @local: where in @out the two sets are; sorted by address and port.
+ *
+ * Return: whether any endpoint is usable anywhere (hasAny).
+ */
+bool select_endpoints(const struct proxy_service_port *port, uint8_t family,
+                      const struct proxy_endpoint_slice *const *slices, size_t slice_count,
+                      const struct proxy_facts *facts, struct endpoint_want want,
+                      struct endpoint_scratch *scratch, struct backend_list *out,
+                      struct lb_pool *all, struct lb_pool *local);
+
+#endif

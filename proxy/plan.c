@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proxy/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "endpoints.h"
+
+static const uint8_t families[] = { 4, 6 };
+
+/* A Service being planned: the growing parts of the lb_service to come. */
+struct draft {
+	const struct proxy_service *service;
+	const struct proxy_facts *facts;
+	struct diags *diags;
+	const char *subject;
+
+	struct lb_port *ports;
+	size_t port_count, port_cap;
+	struct lb_frontend *frontends;
+	size_t frontend_count, frontend_cap;
+	struct backend_list backends;
+	struct lb_address *cluster_ips;
+	size_t cluster_ip_count, cluster_ip_cap;
+	struct lb_address *local_addresses;
+	size_t local_count, local_cap;
+	struct ipcidr *ranges;
+	size_t range_count;
+	bool restricted[2]; /* source ranges hold for IPv4, for IPv6 */
+	uint64_t element_count;
+	bool full; /* a bound was met and said */
+};
+
+/* True iff externalTrafficPolicy: Local has a meaning for this Service (section 1.3). */
+static bool external_policy_local(const struct proxy_service *service)
+{
+	return service->external_local &&
+	       (service->type == PROXY_LOAD_BALANCER || service->type == PROXY_NODE_PORT ||
+	        (service->type == PROXY_CLUSTER_IP && service->external_ip_count > 0));
+}
+
+static bool has_family(const struct ipaddr *addrs, size_t count, uint8_t family)
+{
+	for (size_t i = 0; i < count; i++)
+		if (addrs[i].family == family)
+			return true;
+	return false;
+}
+
+static struct endpoint_want wanted_sets(const struct proxy_service *service,
+                                        const struct proxy_service_port *port, uint8_t family)
+{
+	bool external = port->node_port != 0 ||
+	                has_family(service->ingress_ips, service->ingress_ip_count, family) ||
+	                has_family(service->external_ips, service->external_ip_count, family);
+
+	return (struct endpoint_want){
+		.all = !service->internal_local || external,
+		.local = service->internal_local || (external && external_policy_local(service)),
+	};
+}
+
+/* Endpoints beyond the ladder's top are left out: those with the highest addresses. */
+static void bound_pool(struct draft *d, struct lb_pool *pool, uint32_t max, const char *what,
+                       const char *port)
+{
+	if (pool->count <= max)
+		return;
+	diag_add(d->diags, d->subject, "port '%s': %u %s, the first %u by address are used", port,
+	         pool->count, what, max);
+	pool->count = max;
+}
+
+static void add_port(struct draft *d, const struct proxy_service_port *port, uint8_t family,
+                     const struct proxy_endpoint_slice *const *slices, size_t slice_count,
+                     struct endpoint_scratch *scratch)
+{
+	struct lb_port out = { .name = port->name,
+		               .family = family,
+		               .protocol = (uint8_t)port->protocol };
+
+	out.has_any = select_endpoints(port, family, slices, slice_count, d->facts,
+	                               wanted_sets(d->service, port, family), scratch, &d->backends,
+	                               &out.all, &out.local);
+	bound_pool(d, &out.all, LB_MAX_BACKENDS, "endpoints", port->name);
+	bound_pool(d, &out.local, LB_MAX_LOCAL_BACKENDS, "local endpoints", port->name);
+	d->ports = vec_reserve(d->ports, &d->port_cap, d->port_count + 1, sizeof(*d->ports));
+	d->ports[d->port_count++] = out;
+}
+
+static void add_frontend(struct draft *d, const struct ipaddr *addr, enum lb_kind kind,
+                         uint16_t port, bool local_only)
+{
+	const struct lb_port *last = &d->ports[d->port_count - 1];
+
+	if (d->full)
+		return;
+	d->element_count += 4 + last->all.count + last->local.count;
+	if (d->frontend_count >= PROXY_MAX_FRONTENDS || d->element_count > PROXY_MAX_ELEMENTS) {
+		char text[IPADDR_TEXT];
+
+		d->full = true;
+		diag_add(d->diags, d->subject,
+		         "too many addresses, ports and endpoints for one Service: %s:%u and what "
+		         "follows are not served",
+		         ipaddr_format(addr, text), port);
+		return;
+	}
+	d->frontends = vec_reserve(d->frontends, &d->frontend_cap, d->frontend_count + 1,
+	                           sizeof(*d->frontends));
+	d->frontends[d->frontend_count++] = (struct lb_frontend){
+		.addr = *addr,
+		.kind = (uint8_t)kind,
+		.port = port,
+		.port_index = (uint16_t)(d->port_count - 1),
+		.local_only = local_only,
+		.restricted = kind == LB_LOAD_BALANCER_IP && d->restricted[addr->family == 6],
+	};
+}
+
+static void add_addresses(struct draft *d, const struct ipaddr *addrs, size_t count, uint8_t family,
+                          enum lb_kind kind, uint16_t port, bool local_only)
+{
+	for (size_t i = 0; i < count; i++)
+		if (addrs[i].family == family)
+			add_frontend(d, &addrs[i], kind, port, local_only);
+}
+
+static void add_frontends(struct draft *d, const struct proxy_service_port *port, uint8_t family,
+                          const struct ipaddr *cluster_ip)
+{
+	const struct proxy_service *service = d->service;
+	const struct proxy_facts *facts = d->facts;
+	bool local_only = external_policy_local(service);
+
+	add_frontend(d, cluster_ip, LB_CLUSTER_IP, port->port, service->internal_local);
+	if (port->node_port != 0)
+		add_addresses(d, facts->node_port_addresses, facts->node_port_address_count, family,
+		              LB_NODE_PORT, port->node_port, local_only);
+	add_addresses(d, service->external_ips, service->external_ip_count, family, LB_EXTERNAL_IP,
+	              port->port, local_only);
+	add_addresses(d, service->ingress_ips, service->ingress_ip_count, family,
+	              LB_LOAD_BALANCER_IP, port->port, local_only);
+}
+
+/* loadBalancerSourceRanges (section 2.6): a family with a /0, or without a range, is open. When the
+ * node itself is inside, so are the load balancer's addresses: a packet that the node sends to one
+ * that is bound here has it as its source. */
+static void plan_ranges(struct draft *d)
+{
+	const struct proxy_service *service = d->service;
+	size_t room = (size_t)service->source_range_count + service->ingress_ip_count;
+
+	d->ranges = xcalloc(room, sizeof(*d->ranges));
+	for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+		const struct ipaddr *node_ip = &d->facts->node_ips[f];
+		size_t first = d->range_count;
+		bool node_inside = false;
+		bool open = false;
+
+		for (size_t i = 0; i < service->source_range_count; i++) {
+			const struct ipcidr *range = &service->source_ranges[i];
+
+			if (range->addr.family != families[f])
+				continue;
+			open = open || range->prefix == 0;
+			node_inside = node_inside || ipcidr_contains(range, node_ip);
+			d->ranges[d->range_count++] = *range;
+		}
+		if (open)
+			d->range_count = first;
+		d->restricted[f] = d->range_count > first;
+		for (size_t i = 0; i < service->ingress_ip_count && node_inside && !open; i++)
+			if (service->ingress_ips[i].family == families[f])
+				d->ranges[d->range_count++] = (struct ipcidr){
+					.addr = service->ingress_ips[i],
+					.prefix = families[f] == 4 ? 32 : 128,
+				};
+	}
+	d->range_count = proxy_merge_cidrs(d->ranges, d->range_count);
+}
+
+static int frontend_cmp(const struct lb_port *ports, const struct lb_frontend *a,
+                        const struct lb_frontend *b)
+{
+	int diff = ipaddr_cmp(&a->addr, &b->addr);
+
+	if (diff == 0)
+		diff = (int)ports[a->port_index].protocol - (int)ports[b->port_index].protocol;
+	return diff != 0 ? diff : (int)a->port - (int)b->port;
+}
+
+static int frontend_order(const void *x, const void *y, void *ports)
+{
+	const struct lb_frontend *a = x;
+	const struct lb_frontend *b = y;
+	int diff = frontend_cmp(ports, a, b);
+
+	if (diff == 0)
+		diff = (int)a->port_index - (int)b->port_index;
+	return diff != 0 ? diff : (int)a->kind - (int)b->kind;
+}
+
+/* Sorts; of equal address, protocol and port the first port counts, and it stays restricted. */
+static void settle_frontends(struct draft *d)
+{
+	size_t kept = 0;
+
+	if (d->frontend_count > 1)
+		qsort_r(d->frontends, d->frontend_count, sizeof(*d->frontends), frontend_order,
+		        d->ports);
+	for (size_t i = 0; i < d->frontend_count; i++) {
+		struct lb_frontend *last = kept > 0 ? &d->frontends[kept - 1] : NULL;
+		const struct lb_frontend *next = &d->frontends[i];
+
+		if (last == NULL || frontend_cmp(d->ports, last, next) != 0) {
+			d->frontends[kept++] = *next;
+			continue;
+		}
+		last->restricted = last->restricted || next->restricted;
+		if (last->port_index != next->port_index) {
+			char text[IPADDR_TEXT];
+
+			diag_add(d->diags, d->subject, "ports '%s' and '%s' both claim %s %s:%u",
+			         d->ports[last->port_index].name, d->ports[next->port_index].name,
+			         proxy_protocol_name(d->ports[last->port_index].protocol),
+			         ipaddr_format(&next->addr, text), next->port);
+		}
+	}
+	d->frontend_count = kept;
+}
+
+static int address_order(const void *x, const void *y)
+{
+	return ipaddr_cmp(&((const struct lb_address *)x)->addr,
+	                  &((const struct lb_address *)y)->addr);
+}
+
+static void collect_local_addresses(struct draft *d)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < d->backends.count; i++) {
+		if (!d->backends.list[i].is_local)
+			continue;
+		d->local_addresses = vec_reserve(d->local_addresses, &d->local_cap,
+		                                 d->local_count + 1, sizeof(*d->local_addresses));
+		d->local_addresses[d->local_count++] =
+			(struct lb_address){ .addr = d->backends.list[i].addr };
+	}
+	if (d->local_count > 1)
+		qsort(d->local_addresses, d->local_count, sizeof(*d->local_addresses),
+		      address_order);
+	for (size_t i = 0; i < d->local_count; i++)
+		if (kept == 0 ||
+		    !ipaddr_equal(&d->local_addresses[kept - 1].addr, &d->local_addresses[i].addr))
+			d->local_addresses[kept++] = d->local_addresses[i];
+	d->local_count = kept;
+}
+
+static void plan_family(struct draft *d, uint8_t family,
+                        const struct proxy_endpoint_slice *const *slices, size_t slice_count,
+                        struct endpoint_scratch *scratch)
+{
+	const struct ipaddr *cluster_ip = proxy_service_cluster_ip(d->service, family);
+
+	if (cluster_ip == NULL || d->service->port_count == 0)
+		return;
+	d->cluster_ips = vec_reserve(d->cluster_ips, &d->cluster_ip_cap, d->cluster_ip_count + 1,
+	                             sizeof(*d->cluster_ips));
+	d->cluster_ips[d->cluster_ip_count++] = (struct lb_address){ .addr = *cluster_ip };
+	for (size_t i = 0; i < d->service->port_count; i++) {
+		add_port(d, &d->service->ports[i], family, slices, slice_count, scratch);
+		add_frontends(d, &d->service->ports[i], family, cluster_ip);
+	}
+}
+
+static struct lb_service *finish(const struct draft *d, uint32_t id, const char *name)
+{
+	struct lb_service draft = {
+		.id = id,
+		.name = name,
+		.affinity_s = d->service != NULL ? d->service->affinity_s : 0,
+		.port_count = (uint32_t)d->port_count,
+		.frontend_count = (uint32_t)d->frontend_count,
+		.backend_count = (uint32_t)d->backends.count,
+		.cluster_ip_count = (uint32_t)d->cluster_ip_count,
+		.local_address_count = (uint32_t)d->local_count,
+		.source_range_count = (uint32_t)d->range_count,
+		.ports = d->ports,
+		.frontends = d->frontends,
+		.backends = d->backends.list,
+		.cluster_ips = d->cluster_ips,
+		.local_addresses = d->local_addresses,
+		.source_ranges = d->ranges,
+	};
+
+	return lb_service_build(&draft);
+}
+
+struct lb_service *proxy_plan_service(uint32_t id, const char *name,
+                                      const struct proxy_service *service,
+                                      const struct proxy_endpoint_slice *const *slices,
+                                      size_t slice_count, const struct proxy_facts *facts,
+                                      struct diags *diags)
+{
+	char subject[2 * PROXY_MAX_NAME + 16];
+	struct endpoint_scratch scratch = { 0 };
+	struct draft d = { .service = service, .facts = facts, .diags = diags, .subject = subject };
+	struct lb_service *out;
+
+	if (service != NULL) {
+		(void)snprintf(subject, sizeof(subject), "Service %s", name);
+		plan_ranges(&d);
+		for (size_t f = 0; f < ARRAY_LEN(families); f++)
+			plan_family(&d, families[f], slices, slice_count, &scratch);
+		settle_frontends(&d);
+		collect_local_addresses(&d);
+	}
+	out = finish(&d, id, name);
+	free(scratch.candidates);
+	free(d.ports);
+	free(d.frontends);
+	free(d.backends.list);
+	free(d.cluster_ips);
+	free(d.local_addresses);
+	free(d.ranges);
+	return out;
+}
+
+static int cidr_order(const void *x, const void *y)
+{
+	return ipcidr_cmp(x, y);
+}
+
+/* Are @a and @b the two halves of one wider range? */
+static bool are_halves(const struct ipcidr *a, const struct ipcidr *b)
+{
+	struct ipcidr wider = *a;
+
+	if (a->prefix == 0 || a->prefix != b->prefix || a->addr.family != b->addr.family)
+		return false;
+	wider.prefix--;
+	/* @a is the lower half when its last network bit is clear */
+	if ((a->addr.bytes[wider.prefix / 8] & (0x80u >> (wider.prefix % 8))) != 0)
+		return false;
+	return ipcidr_contains(&wider, &b->addr);
+}
+
+size_t proxy_merge_cidrs(struct ipcidr *cidrs, size_t count)
+{
+	size_t kept = 0;
+
+	if (count > 1)
+		qsort(cidrs, count, sizeof(*cidrs), cidr_order);
+	for (size_t i = 0; i < count; i++) {
+		if (kept > 0 && ipcidr_contains(&cidrs[kept - 1], &cidrs[i].addr))
+			continue;
+		cidrs[kept++] = cidrs[i];
+		while (kept > 1 && are_halves(&cidrs[kept - 2], &cidrs[kept - 1])) {
+			kept--;
+			cidrs[kept - 1].prefix--;
+		}
+	}
+	return kept;
+}
