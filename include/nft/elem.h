@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NFT_ELEM_H
+#define NFT_ELEM_H
+
+/*
+ * An element of one of our sets and maps: the one type in which desired and
+ * present state are compared.
+ *
+ * Keys and data are the bytes the kernel has: concatenated fields, each padded
+ * with zeros to a multiple of 4 (ruleset.md, section 3).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ipaddr.h"
+#include "base/str.h"
+#include "nft/layout.h"
+
+#define NFTX_KEY_MAX 40  /* affinity and allowed-sources of ip6 */
+#define NFTX_DATA_MAX 20 /* address and port of ip6 */
+#define NFTX_COMMENT_MAX 250
+
+enum nftx_verdict {
+	NFTX_NO_VERDICT,
+	NFTX_DROP,
+	NFTX_GOTO,
+	NFTX_JUMP,
+	NFTX_FOREIGN, /* decoded, but nothing that we would write */
+};
+
+struct nftx_elem {
+	uint8_t family;  /* 4 or 6 */
+	uint8_t map;     /* enum nftx_map */
+	uint8_t verdict; /* enum nftx_verdict, of verdict maps */
+	uint8_t chain;   /* enum nftx_chain, for goto and jump */
+	uint32_t number; /* the chain's K or T */
+	uint8_t key[NFTX_KEY_MAX];
+	union {
+		uint8_t data[NFTX_DATA_MAX];
+		struct ipaddr
+			last; /* sets of ranges: the highest address; the key holds the lowest */
+	};
+	const char *comment; /* borrowed; NULL: none */
+};
+
+/** nftx_key_front() - write address . protocol . port (host order) into @key.
+ *
+ * Return: bytes written: 12 or 24.
+ */
+size_t nftx_key_front(uint8_t *key, const struct ipaddr *addr, uint8_t protocol, uint16_t port);
+
+/** nftx_key_addr() - write an address. Return: bytes written: 4 or 16. */
+size_t nftx_key_addr(uint8_t *key, const struct ipaddr *addr);
+
+/** nftx_elem_slot() - the slot number in a key of backends. */
+uint32_t nftx_elem_slot(const struct nftx_elem *elem);
+
+/** nftx_elem_set_slot() - write it. */
+void nftx_elem_set_slot(struct nftx_elem *elem, uint32_t slot);
+
+/** nftx_elem_cmp() - order by family, map and key (a slot counts as a number). */
+int nftx_elem_cmp(const struct nftx_elem *a, const struct nftx_elem *b);
+
+/** nftx_elem_same() - for two elements with equal keys: is all the rest equal, comments included? */
+bool nftx_elem_same(const struct nftx_elem *a, const struct nftx_elem *b);
+
+/** nftx_elem_text() - append the element as nft prints it: `10.96.0.1 . tcp . 80 : goto slots-4`,
+ *  with its comment where it has one. */
+void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem);
+
+/** A growing array of elements; zero-initialise, free(list) to release. */
+struct nftx_elems {
+	struct nftx_elem *list;
+	size_t count;
+	size_t cap;
+};
+
+/** nftx_elems_push() - one more, zeroed; valid until the next push. */
+struct nftx_elem *nftx_elems_push(struct nftx_elems *elems);
+
+/** nftx_elems_sort() - by nftx_elem_cmp(). */
+void nftx_elems_sort(struct nftx_elems *elems);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NFT_SOCK_H
+#define NFT_SOCK_H
+
+/*
+ * The only door to the kernel's nf_tables.
+ *
+ * Everything else in nft/ is a computation on values. A table that is owned
+ * belongs to the socket that created or adopted it: all writes of a daemon go
+ * through one nftx_sock, kept open for its life.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nft/batch.h"
+#include "nft/elem.h"
+#include "nft/ruleset.h"
+
+struct nftx_sock; /* opaque: one NETLINK_NETFILTER socket */
+
+/** nftx_sock_open() - connect to nf_tables in the calling thread's network namespace.
+ *
+ * Asks for the ruleset's generation at once, so that a missing privilege or a
+ * kernel without nf_tables is reported here and not by the first commit.
+ *
+ * @out: set on success only; release with nftx_sock_close().
+ *
+ * Return: 0, -EPERM without CAP_NET_ADMIN, -EOPNOTSUPP when the kernel has no
+ *         nf_tables, or another negative errno from socket(2) or bind(2).
+ */
+int nftx_sock_open(struct nftx_sock **out, struct err *err) MUST_CHECK;
+
+/** nftx_sock_close() - close and free it; a table it owns stays if it is persistent. NULL is a no-op. */
+void nftx_sock_close(struct nftx_sock *sock);
+
+/** What is known of a table without looking inside. */
+struct nftx_table {
+	bool exists;
+	uint32_t flags;      /* NFTX_TABLE_F_* */
+	bool owned_by_other; /* another, living socket owns it */
+	char comment[256];   /* "" when it has none */
+};
+
+/** nftx_sock_table() - look one table up by name.
+ *
+ * @family: 4 or 6.
+ *
+ * Return: 0, also when it does not exist, or a negative errno.
+ */
+int nftx_sock_table(struct nftx_sock *sock, uint8_t family, const char *name,
+                    struct nftx_table *out, struct err *err) MUST_CHECK;
+
+/** nftx_sock_chains() - the chains of our table, with the number of their rules.
+ *
+ * @out: free its list.
+ *
+ * Return: 0 or a negative errno; -EINTR when the ruleset never stood still.
+ */
+int nftx_sock_chains(struct nftx_sock *sock, uint8_t family, struct nftx_chains *out,
+                     struct err *err) MUST_CHECK;
+
+/** nftx_sock_dump() - append the elements of one map of our table.
+ *
+ * Blocks until the dump is complete. One that a writer disturbed
+ * (NLM_F_DUMP_INTR), or the resizing of the kernel's hash table, is begun anew,
+ * at most 20 times. Quadratic in the kernel
+ * (ruleset.md, section 8.4): never used in normal operation.
+ *
+ * @out: sorted afterwards; release with nftx_dump_done(). A map that does not
+ *       exist has no elements.
+ *
+ * Return: 0, or -EAGAIN when the map never stood still, -EBADMSG when an element
+ *         is not of the map's type, or another negative errno.
+ */
+int nftx_sock_dump(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
+                   struct nftx_elems *out, struct err *err) MUST_CHECK;
+
+/** nftx_dump_done() - free dumped elements with their comments. */
+void nftx_dump_done(struct nftx_elems *elems);
+
+/** nftx_sock_commit() - send @batch: all of it takes effect or nothing.
+ *
+ * The whole transaction leaves in one sendmsg(), whatever its size; the kernel
+ * has processed it when that returns.
+ *
+ * Return: 0 when the kernel accepted everything. A negative value means that the
+ *         ruleset is as it was, but for -ENOBUFS: answers were lost and the
+ *         outcome is unknown. The sentence names the first element or message
+ *         that was refused. -EMSGSIZE: the send buffer could not be raised to the
+ *         batch's size; -EPERM: the table is owned by another process, or no privilege;
+ *         -EEXIST, -ENOENT: the kernel does not hold what we think it holds.
+ */
+int nftx_sock_commit(struct nftx_sock *sock, const struct nftx_batch *batch,
+                     struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft/survey.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Notes the remember chains of a table that can be adopted. */
+static void note_timeouts(const struct nftx_chains *chains, struct nftx_survey *survey, size_t f)
+{
+	struct nftx_ground *ground = &survey->ground[f];
+
+	survey->timeouts[f] = xcalloc(chains->count, sizeof(uint32_t));
+	ground->timeouts = survey->timeouts[f];
+	for (size_t i = 0; i < chains->count; i++)
+		if (chains->list[i].chain == NFTX_REMEMBER)
+			survey->timeouts[f][ground->timeout_count++] = chains->list[i].number;
+}
+
+static int survey_family(struct nftx_sock *sock, const struct nftx_options *options, size_t f,
+                         struct nftx_survey *survey, struct err *err)
+{
+	struct nftx_ground *ground = &survey->ground[f];
+	uint8_t family = f == 0 ? 4 : 6;
+	struct nftx_chains chains;
+	struct nftx_table table;
+	char comment[256];
+	int ret = nftx_sock_table(sock, family, NFTX_TABLE, &table, err);
+
+	if (ret < 0)
+		return ret;
+	if (table.owned_by_other)
+		return err_set(err, EBUSY,
+		               "table '%s %s' belongs to another process: kubenft is already "
+		               "running on this node",
+		               family == 4 ? "ip" : "ip6", NFTX_TABLE);
+	(void)nftx_layout_comment(options, comment, sizeof(comment));
+	ground->exists = table.exists;
+	if (!table.exists || strcmp(table.comment, comment) != 0 ||
+	    ((table.flags ^ ground->table_flags) & NFTX_TABLE_F_PERSIST) != 0)
+		return 0;
+	ret = nftx_sock_chains(sock, family, &chains, err);
+	if (ret < 0)
+		return ret;
+	ground->adopt = nftx_ruleset_is_intact(options, &chains);
+	if (ground->adopt)
+		note_timeouts(&chains, survey, f);
+	free(chains.list);
+	return 0;
+}
+
+int nftx_survey(struct nftx_sock *sock, const struct nftx_options *options, uint32_t flags,
+                struct nftx_survey *out, struct err *err)
+{
+	struct nftx_survey survey = { .ground = { { .table_flags = flags },
+		                                  { .table_flags = flags } } };
+	int ret = 0;
+
+	for (size_t f = 0; f < 2 && ret == 0; f++)
+		ret = survey_family(sock, options, f, &survey, err);
+	if (ret < 0) {
+		nftx_survey_done(&survey);
+		return ret;
+	}
+	*out = survey;
+	return 0;
+}
+
+void nftx_survey_done(struct nftx_survey *survey)
+{
+	free(survey->timeouts[0]);
+	free(survey->timeouts[1]);
+}
