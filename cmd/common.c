@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "cmd/commands.h"
+#include "cmd/report.h"
+#include "cmd/source.h"
+
+struct proxy_planner *command_planner(const struct options *options)
+{
+	struct proxy_config config = {
+		.node_name = options->node_name,
+		.pod_cidrs = options->cluster_cidrs,
+		.pod_cidr_count = options->cluster_cidr_count,
+	};
+	uint8_t seed[16] = { 0 };
+
+	/* fails only before the kernel has any entropy; the hash tables then lack their guard */
+	if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+		log_warning("no random seed for the hash tables",
+		            LOG_STR("reason", strerrordesc_np(errno)));
+	return proxy_planner_new(&config, seed);
+}
+
+int command_load_once(const struct options *options, struct proxy_planner *planner,
+                      struct proxy_changes *changes, struct err *err)
+{
+	struct source_counts counts;
+	struct diags diags = { 0 };
+	struct watch_file *file;
+	int ret = watch_file_open(options->source, false, &file, err);
+
+	if (ret < 0)
+		return ret;
+	ret = source_load(file, planner, &counts, &diags, err);
+	watch_file_close(file);
+	if (ret == 0)
+		proxy_planner_changes(planner, changes, &diags);
+	report_diags(&diags);
+	if (ret == 0)
+		report_node(options, planner);
+	diag_done(&diags);
+	return ret;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static const struct command_info {
+	enum command command;
+	const char *name;
+	const char *help;
+} commands[] = {
+	{ COMMAND_RUN, "run", "keep the kernel's ruleset equal to the Services of a source" },
+	{ COMMAND_DIFF, "diff",
+	  "print what run would change now; exit 0 in sync, 1 differs, 2 trouble" },
+	{ COMMAND_PLAN, "plan", "print the ruleset that run would make, as nft text" },
+	{ COMMAND_CLEANUP, "cleanup", "remove everything kubenft has put into the kernel" },
+	{ COMMAND_VERSION, "version", "print the version" },
+};
+
+#define SOURCE_COMMANDS (COMMAND_RUN | COMMAND_DIFF | COMMAND_PLAN)
+
+typedef int (*option_fn)(struct options *options, const char *value, struct err *err);
+
+static int set_source(struct options *options, const char *value, struct err *err)
+{
+	if (*value == '\0')
+		return err_set(err, EINVAL, "empty path");
+	options->source = value;
+	return 0;
+}
+
+/* As kube-proxy: surrounding blanks and case do not count (behaviour, section 1.5). */
+static int set_node_name(struct options *options, const char *value, struct err *err)
+{
+	size_t len;
+
+	while (isspace((unsigned char)*value))
+		value++;
+	len = strlen(value);
+	while (len > 0 && isspace((unsigned char)value[len - 1]))
+		len--;
+	if (len == 0)
+		return err_set(err, EINVAL, "empty node name");
+	if (len > PROXY_MAX_NAME)
+		return err_set(err, EINVAL, "a node name of %zu characters, at most %d", len,
+		               PROXY_MAX_NAME);
+	for (size_t i = 0; i < len; i++)
+		options->node_name[i] = (char)tolower((unsigned char)value[i]);
+	options->node_name[len] = '\0';
+	return 0;
+}
+
+static int set_cluster_cidr(struct options *options, const char *value, struct err *err)
+{
+	const char *rest = value;
+
+	while (*rest != '\0') {
+		size_t len = strcspn(rest, ",");
+		char text[IPADDR_TEXT];
+		int ret;
+
+		if (options->cluster_cidr_count >= OPTIONS_MAX_CIDRS)
+			return err_set(err, EINVAL, "more than %d CIDRs", OPTIONS_MAX_CIDRS);
+		if (len >= sizeof(text))
+			return err_set(err, EINVAL, "'%.64s' is not a CIDR", rest);
+		memcpy(text, rest, len);
+		text[len] = '\0';
+		ret = ipcidr_parse(text, &options->cluster_cidrs[options->cluster_cidr_count], err);
+		if (ret < 0)
+			return ret;
+		options->cluster_cidr_count++;
+		rest += len;
+		rest += *rest == ',';
+	}
+	return 0;
+}
+
+static int set_bool(bool *out, const char *value, struct err *err)
+{
+	if (value == NULL || strcmp(value, "true") == 0)
+		*out = true;
+	else if (strcmp(value, "false") == 0)
+		*out = false;
+	else
+		return err_set(err, EINVAL, "'%.32s' is neither true nor false", value);
+	return 0;
+}
+
+static int set_masquerade_all(struct options *options, const char *value, struct err *err)
+{
+	return set_bool(&options->masquerade_all, value, err);
+}
+
+static int set_elements_only(struct options *options, const char *value, struct err *err)
+{
+	return set_bool(&options->elements_only, value, err);
+}
+
+static int set_log_format(struct options *options, const char *value, struct err *err)
+{
+	if (strcmp(value, "text") == 0)
+		options->log_format = LOG_TEXT;
+	else if (strcmp(value, "json") == 0)
+		options->log_format = LOG_JSON;
+	else
+		return err_set(err, EINVAL, "'%.32s' is neither text nor json", value);
+	return 0;
+}
+
+static int set_verbosity(struct options *options, const char *value, struct err *err)
+{
+	if (str_to_u32(value, 100, &options->verbosity) < 0)
+		return err_set(err, EINVAL, "'%.32s' is not a number from 0 to 100", value);
+	return 0;
+}
+
+static int set_help(struct options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->help = true;
+	return 0;
+}
+
+static const struct option_info {
+	const char *name;
+	char letter;       /* 0: none */
+	int argument;      /* no_argument, required_argument, optional_argument */
+	int in;            /* commands that have it */
+	const char *value; /* what --help calls the argument */
+	const char *help;
+	option_fn set;
+} table[] = {
+	{ "source", 0, required_argument, SOURCE_COMMANDS, "PATH",
+	  "file, directory of files, or - for standard input: Services, EndpointSlices, Nodes and "
+	  "ServiceCIDRs in YAML or JSON, as kubectl get -o prints them; run follows changes",
+	  set_source },
+	{ "hostname-override", 0, required_argument, SOURCE_COMMANDS, "NAME",
+	  "name of this node's Node object (default: the host name, in lower case)",
+	  set_node_name },
+	{ "cluster-cidr", 0, required_argument, SOURCE_COMMANDS, "CIDR[,CIDR]",
+	  "sources in these ranges are pods (default: none, pods are not told from others)",
+	  set_cluster_cidr },
+	{ "masquerade-all", 0, optional_argument, SOURCE_COMMANDS, "true|false",
+	  "masquerade everything sent to a ClusterIP (default false)", set_masquerade_all },
+	{ "elements-only", 0, optional_argument, COMMAND_PLAN, "true|false",
+	  "leave out the chains and empty maps, which are the same for all Services (default "
+	  "false)",
+	  set_elements_only },
+	{ "logging-format", 0, required_argument, SOURCE_COMMANDS | COMMAND_CLEANUP, "text|json",
+	  "shape of the log lines on standard error (default text)", set_log_format },
+	{ "v", 'v', required_argument, SOURCE_COMMANDS | COMMAND_CLEANUP, "N",
+	  "verbosity; from 2 on every change is logged (default 0)", set_verbosity },
+	{ "help", 'h', no_argument, SOURCE_COMMANDS | COMMAND_CLEANUP | COMMAND_VERSION, NULL,
+	  "print this help", set_help },
+};
+
+static const char *command_name(enum command command)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (commands[i].command == command)
+			return commands[i].name;
+	return "";
+}
+
+static int find_command(const char *text, enum command *out, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(commands[i].name, text) == 0) {
+			*out = commands[i].command;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL, "unknown command '%.64s'; see kubenft --help", text);
+}
+
+static int default_node_name(struct options *options, struct err *err)
+{
+	char name[PROXY_MAX_NAME + 1] = "";
+
+	if (gethostname(name, sizeof(name) - 1) < 0)
+		return err_set(err, errno, "reading the host name: %s", strerrordesc_np(errno));
+	return set_node_name(options, name, err);
+}
+
+static int set_option(const struct option_info *info, struct options *options, const char *value,
+                      struct err *err)
+{
+	int ret;
+
+	if ((info->in & (int)options->command) == 0)
+		return err_set(err, EINVAL, "--%s is not an option of kubenft %s", info->name,
+		               command_name(options->command));
+	ret = info->set(options, value, err);
+	return ret < 0 ? err_wrap(err, ret, "--%s", info->name) : 0;
+}
+
+static int parse_all(int argc, char **argv, struct options *options, struct err *err)
+{
+	struct option longs[ARRAY_LEN(table) + 1] = { 0 };
+	int picked;
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		longs[i] = (struct option){ table[i].name, table[i].argument, &picked, (int)i };
+	opterr = 0;
+	optind = 1;
+	for (;;) {
+		int found;
+
+		picked = -1;
+		found = getopt_long(argc, argv, "+:v:h", longs, NULL);
+		if (found == -1)
+			break;
+		for (size_t i = 0; found > 0 && i < ARRAY_LEN(table); i++)
+			if (table[i].letter != 0 && table[i].letter == found)
+				picked = (int)i;
+		if (found == ':')
+			return err_set(err, EINVAL, "%.64s needs a value", argv[optind - 1]);
+		if (picked < 0)
+			return err_set(err, EINVAL, "unknown option %.64s", argv[optind - 1]);
+		if (set_option(&table[picked], options, optarg, err) < 0)
+			return -EINVAL;
+	}
+	if (optind < argc)
+		return err_set(err, EINVAL, "unexpected argument '%.64s'", argv[optind]);
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *out, struct err *err)
+{
+	struct options options = { .command = COMMAND_RUN };
+	int skip = 0;
+	int ret;
+
+	ret = default_node_name(&options, err);
+	if (ret == 0 && argc > 1 && argv[1][0] != '-') {
+		ret = find_command(argv[1], &options.command, err);
+		skip = 1;
+	}
+	if (ret == 0)
+		ret = parse_all(argc - skip, argv + skip, &options, err);
+	if (ret < 0)
+		return ret;
+	if (!options.help && options.source == NULL &&
+	    ((int)options.command & SOURCE_COMMANDS) != 0)
+		return err_set(err, EINVAL, "--source is missing: kubenft %s --source PATH",
+		               command_name(options.command));
+	*out = options;
+	return 0;
+}
+
+static void help_option(struct strbuf *buf, const struct option_info *info)
+{
+	AUTO_STRBUF struct strbuf head = { 0 };
+
+	if (info->letter != 0)
+		strbuf_printf(&head, "-%c, --%s", info->letter, info->name);
+	else
+		strbuf_printf(&head, "    --%s", info->name);
+	if (info->argument == required_argument)
+		strbuf_printf(&head, " %s", info->value);
+	else if (info->argument == optional_argument)
+		strbuf_printf(&head, "[=%s]", info->value);
+	strbuf_printf(buf, "  %s\n        %s\n", head.text, info->help);
+}
+
+void options_help(struct strbuf *buf, enum command command)
+{
+	strbuf_puts(
+		buf,
+		"kubenft makes Kubernetes Services work on this node, in place of kube-proxy.\n\n");
+	if (command == 0) {
+		strbuf_puts(buf, "usage: kubenft COMMAND [OPTION]...\n\n");
+		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+			strbuf_printf(buf, "  %-8s %s\n", commands[i].name, commands[i].help);
+		strbuf_puts(buf, "\nWithout a command, options alone mean run. "
+		                 "kubenft COMMAND --help lists a command's options.\n");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (commands[i].command == command)
+			strbuf_printf(buf, "usage: kubenft %s [OPTION]...: %s\n\n",
+			              commands[i].name, commands[i].help);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if ((table[i].in & (int)command) != 0)
+			help_option(buf, &table[i]);
+}
+
+struct nftx_options options_nft(const struct options *options)
+{
+	return (struct nftx_options){
+		.masquerade_all = options->masquerade_all,
+		.detect = options->cluster_cidr_count > 0 ? NFTX_DETECT_CIDR : NFTX_DETECT_NONE,
+	};
+}

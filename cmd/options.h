@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CMD_OPTIONS_H
+#define CMD_OPTIONS_H
+
+/*
+ * The command line. One table describes every option; parsing, --help and the
+ * check against the man page come from it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/ipaddr.h"
+#include "base/str.h"
+#include "cmd/log.h"
+#include "nft/layout.h"
+#include "proxy/object.h"
+
+#define OPTIONS_MAX_CIDRS 16
+
+/** The subcommands; also bits, to say which options each one has. */
+enum command {
+	COMMAND_RUN = 1 << 0,
+	COMMAND_DIFF = 1 << 1,
+	COMMAND_PLAN = 1 << 2,
+	COMMAND_CLEANUP = 1 << 3,
+	COMMAND_VERSION = 1 << 4,
+};
+
+/** All settings, with their defaults filled in. */
+struct options {
+	enum command command;
+	bool help;
+	const char *source; /* file, directory or "-"; NULL: not given */
+	char node_name[PROXY_MAX_NAME + 1];
+	struct ipcidr cluster_cidrs[OPTIONS_MAX_CIDRS];
+	size_t cluster_cidr_count;
+	bool masquerade_all;
+	bool elements_only;
+	enum log_format log_format;
+	uint32_t verbosity;
+};
+
+/** options_parse() - read the command line.
+ *
+ * Without a subcommand, when the first argument is an option, the command is run:
+ * kube-proxy's DaemonSet works with its command replaced.
+ *
+ * @argv: borrowed for the life of @out.
+ *
+ * Return: 0, or -EINVAL with a sentence that names the argument.
+ */
+int options_parse(int argc, char **argv, struct options *out, struct err *err) MUST_CHECK;
+
+/** options_help() - append the help of one command, or of the program when @command is 0. */
+void options_help(struct strbuf *buf, enum command command);
+
+/** options_nft() - what the ruleset depends on. */
+struct nftx_options options_nft(const struct options *options);
+
+#endif

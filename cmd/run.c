@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * DOC: the daemon
+ *
+ * One libev loop. Watchers only note that something has happened; a prepare
+ * watcher, which runs before the loop sleeps, reads the source and syncs. So a
+ * burst of events becomes one reading and one transaction, and an event is in
+ * the kernel at the end of the turn in which it came.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/clock.h"
+#include "cmd/commands.h"
+#include "cmd/report.h"
+#include "cmd/schedule.h"
+#include "cmd/source.h"
+#include "cmd/sync.h"
+#include "cmd/version.h"
+
+struct daemon {
+	const struct options *options;
+	struct ev_loop *loop;
+	ev_io file_io;
+	ev_timer retry;
+	ev_prepare prepare;
+	ev_signal term;
+	ev_signal interrupt;
+	ev_signal dump;
+
+	struct watch_file *file;
+	struct proxy_planner *planner;
+	struct nftx_sock *sock;
+	struct sync *sync;
+	struct schedule schedule;
+	struct diags source_diags; /* of the last reading */
+	bool read_due;
+	bool read_failed;  /* the last reading failed: what is in force is older than the source */
+	bool started;      /* the first sync is in the kernel */
+	uint64_t event_us; /* when the change at hand was noticed */
+	int exit_code;
+};
+
+static void log_synced(const struct daemon *d, const struct sync_report *report)
+{
+	enum log_level level = report->refill ? LOG_INFO : LOG_DEBUG;
+
+	LOG_AT(level, NULL, "synced", LOG_STR("kind", report->refill ? "refill" : "change"),
+	       LOG_U64("services", report->services), LOG_U64("elements", report->size.elements),
+	       LOG_U64("messages", report->size.messages), LOG_U64("bytes", report->size.bytes),
+	       LOG_U64("plan_us", report->plan_us), LOG_U64("build_us", report->build_us),
+	       LOG_U64("commit_us", report->commit_us),
+	       LOG_U64("since_event_us", clock_us() - d->event_us));
+}
+
+/* Reads the source; on failure the last good state stays. */
+static int read_source(struct daemon *d, struct err *err)
+{
+	struct source_counts counts;
+	struct diags diags = { 0 };
+	uint64_t begin = clock_us();
+	int ret = source_load(d->file, d->planner, &counts, &diags, err);
+
+	d->read_due = false;
+	if (ret < 0) {
+		diag_done(&diags);
+		return ret;
+	}
+	if (d->read_failed)
+		log_info("source is readable again", LOG_STR("source", d->options->source));
+	d->read_failed = false;
+	log_debug("source read", LOG_U64("objects", counts.objects),
+	          LOG_U64("skipped", counts.skipped), LOG_U64("bad", counts.bad),
+	          LOG_U64("took_us", clock_us() - begin));
+	report_new(&d->source_diags, &diags);
+	schedule_touch(&d->schedule, clock_us());
+	return 0;
+}
+
+static int sync_now(struct daemon *d, struct err *err)
+{
+	struct sync_report report;
+	struct diags diags = { 0 };
+	int ret = sync_run(d->sync, &report, &diags, err);
+
+	report_diags(&diags);
+	diag_done(&diags);
+	schedule_done(&d->schedule, clock_us(), ret == 0);
+	if (ret == 0 && report.sent)
+		log_synced(d, &report);
+	return ret;
+}
+
+static void arm_retry(struct daemon *d)
+{
+	uint64_t wait = schedule_wait(&d->schedule, clock_us());
+
+	ev_timer_stop(d->loop, &d->retry);
+	if (wait == SCHEDULE_IDLE)
+		return;
+	ev_timer_set(&d->retry, (double)wait / 1e6, 0.);
+	ev_timer_start(d->loop, &d->retry);
+}
+
+/* A turn's work: read if due, then sync if due. */
+static void turn(struct daemon *d)
+{
+	struct err err = { 0 };
+
+	if (d->read_due && read_source(d, &err) < 0) {
+		d->read_failed = true;
+		log_error("source not read, the last good state stays", LOG_STR("reason", err.msg));
+	}
+	while (schedule_wait(&d->schedule, clock_us()) == 0) {
+		if (sync_now(d, &err) < 0)
+			log_error("not synced, the kernel keeps what it has",
+			          LOG_STR("reason", err.msg),
+			          LOG_U64("failures", d->schedule.failures));
+	}
+	arm_retry(d);
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
+{
+	struct daemon *d = w->data;
+
+	(void)loop;
+	(void)events;
+	if (d->read_due || schedule_wait(&d->schedule, clock_us()) == 0)
+		turn(d);
+}
+
+static void on_file(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct daemon *d = w->data;
+
+	(void)loop;
+	(void)events;
+	/* a file that its writer still has open is not complete: its closing will be an event, too */
+	if (watch_file_drain(d->file) == WATCH_FILE_CHANGED) {
+		d->event_us = clock_us();
+		d->read_due = true;
+	}
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop; /* being awake is enough: the prepare watcher does the rest */
+	(void)w;
+	(void)events;
+}
+
+static void on_stop(struct ev_loop *loop, ev_signal *w, int events)
+{
+	(void)events;
+	log_info("stopping, the ruleset stays", LOG_U64("signal", (uint64_t)w->signum));
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_dump(struct ev_loop *loop, ev_signal *w, int events)
+{
+	struct daemon *d = w->data;
+	struct proxy_counts counts = proxy_planner_counts(d->planner);
+
+	(void)loop;
+	(void)events;
+	log_info("state", LOG_U64("services", counts.services), LOG_U64("slices", counts.slices),
+	         LOG_U64("service_cidrs", counts.service_cidrs),
+	         LOG_STR("own_node", counts.node_known ? "known" : "unknown"),
+	         LOG_STR("source", d->read_failed ? "unreadable" : "read"),
+	         LOG_STR("tables", sync_owns(d->sync) ? "owned" : "plain"),
+	         LOG_U64("findings", d->source_diags.total),
+	         LOG_U64("sync_failures", d->schedule.failures));
+}
+
+/* Before anything else, so that a signal during the start is answered when the loop runs. */
+static void start_watchers(struct daemon *d)
+{
+	ev_init(&d->retry, on_retry);
+	ev_prepare_init(&d->prepare, on_prepare);
+	ev_signal_init(&d->term, on_stop, SIGTERM);
+	ev_signal_init(&d->interrupt, on_stop, SIGINT);
+	ev_signal_init(&d->dump, on_dump, SIGUSR1);
+	d->retry.data = d->prepare.data = d->dump.data = d;
+	ev_prepare_start(d->loop, &d->prepare);
+	ev_signal_start(d->loop, &d->term);
+	ev_signal_start(d->loop, &d->interrupt);
+	ev_signal_start(d->loop, &d->dump);
+}
+
+static void follow_source(struct daemon *d)
+{
+	int fd = watch_file_fd(d->file);
+
+	if (fd < 0)
+		return; /* standard input is read once */
+	ev_io_init(&d->file_io, on_file, fd, EV_READ);
+	d->file_io.data = d;
+	ev_io_start(d->loop, &d->file_io);
+}
+
+/* Everything that must go right before the loop runs; what goes wrong here ends the program. */
+static int start(struct daemon *d, struct err *err)
+{
+	struct nftx_options nft = options_nft(d->options);
+	int ret = nftx_sock_open(&d->sock, err);
+
+	if (ret < 0)
+		return ret;
+	ret = watch_file_open(d->options->source, strcmp(d->options->source, "-") != 0, &d->file,
+	                      err);
+	if (ret < 0)
+		return ret;
+	d->planner = command_planner(d->options);
+	d->sync = sync_new(&nft, d->planner, d->sock);
+	d->event_us = clock_us();
+	ret = read_source(d, err);
+	if (ret < 0)
+		return ret;
+	report_node(d->options, d->planner);
+	follow_source(d);
+	return sync_now(d, err);
+}
+
+static void stop(struct daemon *d)
+{
+	if (d->loop != NULL)
+		ev_loop_destroy(d->loop);
+	sync_free(d->sync);
+	proxy_planner_free(d->planner);
+	nftx_sock_close(d->sock);
+	watch_file_close(d->file);
+	diag_done(&d->source_diags);
+}
+
+int command_run(const struct options *options)
+{
+	struct daemon d = { .options = options, .exit_code = EXIT_FAILURE };
+	struct err err = { 0 };
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_info("starting", LOG_STR("version", kubenft_version()),
+	         LOG_STR("node", options->node_name), LOG_STR("source", options->source));
+	d.loop = ev_loop_new(EVFLAG_AUTO);
+	if (d.loop == NULL) {
+		log_error("no event loop", LOG_STR("reason", strerrordesc_np(errno)));
+		return EXIT_FAILURE;
+	}
+	start_watchers(&d);
+	if (start(&d, &err) < 0) {
+		log_error("not started", LOG_STR("reason", err.msg));
+	} else {
+		(void)ev_run(d.loop, 0);
+		d.exit_code = EXIT_SUCCESS;
+	}
+	stop(&d);
+	return d.exit_code;
+}

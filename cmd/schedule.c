@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "schedule.h"
+
+void schedule_touch(struct schedule *schedule, uint64_t now_us)
+{
+	if (schedule->dirty_since_us == 0)
+		schedule->dirty_since_us = now_us;
+}
+
+uint64_t schedule_wait(const struct schedule *schedule, uint64_t now_us)
+{
+	if (schedule->dirty_since_us == 0)
+		return SCHEDULE_IDLE;
+	return schedule->not_before_us > now_us ? schedule->not_before_us - now_us : 0;
+}
+
+void schedule_done(struct schedule *schedule, uint64_t now_us, bool ok)
+{
+	uint64_t pause = SCHEDULE_RETRY_MIN_US;
+
+	if (ok) {
+		*schedule = (struct schedule){ 0 };
+		return;
+	}
+	for (uint32_t i = 0; i < schedule->failures && pause < SCHEDULE_RETRY_MAX_US; i++)
+		pause *= 2;
+	if (pause > SCHEDULE_RETRY_MAX_US)
+		pause = SCHEDULE_RETRY_MAX_US;
+	if (schedule->failures < UINT32_MAX)
+		schedule->failures++;
+	schedule->not_before_us = now_us + pause;
+	schedule_touch(schedule, now_us);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sync.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "cmd/clock.h"
+#include "nft/survey.h"
+
+struct sync {
+	struct nftx_options options;
+	struct proxy_planner *planner;
+	struct nftx_sock *sock;
+	struct nftx_state *state;
+	bool can_own; /* the kernel takes owner and persist, as far as we know */
+};
+
+struct sync *sync_new(const struct nftx_options *options, struct proxy_planner *planner,
+                      struct nftx_sock *sock)
+{
+	struct sync *sync = xcalloc(1, sizeof(*sync));
+
+	sync->options = *options;
+	sync->planner = planner;
+	sync->sock = sock;
+	sync->state = nftx_state_new(options);
+	sync->can_own = true;
+	return sync;
+}
+
+void sync_free(struct sync *sync)
+{
+	if (sync == NULL)
+		return;
+	nftx_state_free(sync->state);
+	free(sync);
+}
+
+bool sync_owns(const struct sync *sync)
+{
+	return sync->can_own;
+}
+
+static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *err)
+{
+	uint32_t flags = sync->can_own ? NFTX_TABLE_F_OWNER | NFTX_TABLE_F_PERSIST : 0;
+	struct nftx_survey survey;
+	int ret = nftx_survey(sync->sock, &sync->options, flags, &survey, err);
+
+	if (ret < 0)
+		return ret;
+	*out = nftx_state_refill(sync->state, survey.ground);
+	nftx_survey_done(&survey);
+	return 0;
+}
+
+/* Hands what the planner has to the state. */
+static void stage(struct sync *sync, struct sync_report *report, struct diags *diags)
+{
+	struct proxy_changes changes;
+
+	if (report->refill)
+		proxy_planner_touch_all(sync->planner);
+	proxy_planner_changes(sync->planner, &changes, diags);
+	report->services = changes.count;
+	for (size_t i = 0; i < changes.count; i++) {
+		nftx_state_stage(sync->state, changes.services[i]);
+		changes.services[i] = NULL;
+	}
+	if (changes.networks)
+		nftx_state_stage_networks(sync->state, proxy_planner_networks(sync->planner));
+	proxy_changes_done(&changes);
+}
+
+static int send_batch(struct sync *sync, struct nftx_batch *batch, struct sync_report *report,
+                      struct err *err)
+{
+	uint64_t begin = clock_us();
+	int ret;
+
+	report->size = nftx_batch_size(batch);
+	ret = nftx_sock_commit(sync->sock, batch, err);
+	report->commit_us = clock_us() - begin;
+	nftx_batch_free(batch);
+	if (ret < 0) {
+		nftx_state_forget(sync->state);
+		return ret;
+	}
+	nftx_state_committed(sync->state);
+	report->sent = true;
+	return 0;
+}
+
+static int run_once(struct sync *sync, struct sync_report *report, struct diags *diags,
+                    struct err *err)
+{
+	struct nftx_batch *batch = NULL;
+	uint64_t begin = clock_us();
+	int ret = 0;
+
+	*report = (struct sync_report){ .refill = !nftx_state_is_known(sync->state) };
+	stage(sync, report, diags);
+	report->plan_us = clock_us() - begin;
+	begin = clock_us();
+	if (report->refill)
+		ret = make_refill(sync, &batch, err);
+	else
+		batch = nftx_state_change(sync->state);
+	if (batch != NULL)
+		nftx_batch_end(batch, true);
+	report->build_us = clock_us() - begin;
+	if (ret < 0) {
+		nftx_state_forget(sync->state);
+		return ret;
+	}
+	return batch != NULL ? send_batch(sync, batch, report, err) : 0;
+}
+
+int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags, struct err *err)
+{
+	int ret = run_once(sync, report, diags, err);
+
+	if (ret != -EOPNOTSUPP || !sync->can_own || !report->refill)
+		return ret;
+	/* before Linux 6.9 a table cannot be owned and persistent: plain then, never owned without
+	 * persistence, which would tear down all translation whenever we stop */
+	sync->can_own = false;
+	diag_clear(diags);
+	return run_once(sync, report, diags, err);
+}

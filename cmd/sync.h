@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CMD_SYNC_H
+#define CMD_SYNC_H
+
+/*
+ * Bringing the kernel to what the planner wants: one transaction a call.
+ *
+ * While it is known what the kernel holds, only the difference is sent. Else, at
+ * the start and after any refusal, everything is filled anew (design.md, "refill").
+ */
+
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "nft/batch.h"
+#include "nft/sock.h"
+#include "nft/state.h"
+#include "proxy/planner.h"
+
+/** What a call did, for logs and metrics. */
+struct sync_report {
+	bool refill;
+	bool sent;       /* a transaction was committed; false: nothing differed */
+	size_t services; /* planned */
+	struct nftx_batch_size size;
+	uint64_t plan_us;   /* which endpoints are behind what */
+	uint64_t build_us;  /* the difference, as messages */
+	uint64_t commit_us; /* inside the kernel */
+};
+
+struct sync; /* opaque */
+
+/** sync_new() - @planner and @sock are borrowed. Release with sync_free(). */
+struct sync *sync_new(const struct nftx_options *options, struct proxy_planner *planner,
+                      struct nftx_sock *sock);
+void sync_free(struct sync *sync);
+
+/** sync_run() - one transaction.
+ *
+ * A refused difference means that the kernel is not as we thought: it is not
+ * known any more, and the next call refills.
+ *
+ * @diags: findings of the planner.
+ *
+ * Return: 0; -EBUSY when another process owns our table; or what nftx_sock_commit()
+ *         said. The ruleset is then as it was.
+ */
+int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
+             struct err *err) MUST_CHECK;
+
+/** sync_owns() - did the kernel let us own the tables (Linux 6.9 and later)? */
+bool sync_owns(const struct sync *sync);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cmd/options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "test/unit/test.h"
+
+#define MAX_ARGS 8
+
+static int parse(const char *const *args, struct options *out, struct err *err)
+{
+	char *argv[MAX_ARGS + 2] = { (char *)(uintptr_t) "kubenft" };
+	int argc = 1;
+
+	for (; argc <= MAX_ARGS && args[argc - 1] != NULL; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
+	return options_parse(argc, argv, out, err);
+}
+
+static const struct row {
+	const char *what;
+	const char *args[MAX_ARGS];
+	const char *msg; /* when it is refused */
+} refused[] = {
+	{ "no source", { "run" }, "--source is missing: kubenft run --source PATH" },
+	{ "an unknown command", { "ran" }, "unknown command 'ran'; see kubenft --help" },
+	{ "an unknown option", { "run", "--sauce", "x" }, "unknown option --sauce" },
+	{ "an unknown letter", { "run", "-x" }, "unknown option -x" },
+	{ "a missing value", { "run", "--source" }, "--source needs a value" },
+	{ "an option of another command",
+	  { "run", "--source", "x", "--elements-only" },
+	  "--elements-only is not an option of kubenft run" },
+	{ "a further argument", { "plan", "--source", "x", "y" }, "unexpected argument 'y'" },
+	{ "an empty path", { "plan", "--source", "" }, "--source: empty path" },
+	{ "a blank node name",
+	  { "plan", "--source", "x", "--hostname-override", " " },
+	  "--hostname-override: empty node name" },
+	{ "no CIDR",
+	  { "plan", "--source", "x", "--cluster-cidr", "10.0.0.0/8,10.0.0.0" },
+	  "--cluster-cidr: '10.0.0.0' is not a CIDR" },
+	{ "no boolean",
+	  { "plan", "--source", "x", "--masquerade-all=yes" },
+	  "--masquerade-all: 'yes' is neither true nor false" },
+	{ "no format",
+	  { "plan", "--source", "x", "--logging-format", "xml" },
+	  "--logging-format: 'xml' is neither text nor json" },
+	{ "no number",
+	  { "plan", "--source", "x", "-v", "-1" },
+	  "--v: '-1' is not a number from 0 to 100" },
+};
+
+static void refuses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		struct options options = { .verbosity = 77 };
+		struct err err = { 0 };
+
+		print_message("  - %s\n", refused[i].what);
+		assert_true(parse(refused[i].args, &options, &err) < 0);
+		assert_string_equal(err.msg, refused[i].msg);
+		assert_int_equal(options.verbosity, 77); /* untouched */
+	}
+}
+
+static void reads_everything(void **state)
+{
+	static const char *const args[MAX_ARGS + 1] = {
+		"diff",
+		"--source=a.yaml",
+		"--hostname-override= Node-1 ",
+		"--cluster-cidr",
+		"10.0.0.0/8,fd00::/8",
+		"--masquerade-all",
+		"-v2",
+		"--logging-format=json",
+	};
+	struct options options;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(parse(args, &options, &err), 0);
+	assert_int_equal(options.command, COMMAND_DIFF);
+	assert_string_equal(options.source, "a.yaml");
+	assert_string_equal(options.node_name, "node-1");
+	assert_int_equal(options.cluster_cidr_count, 2);
+	assert_true(options.masquerade_all);
+	assert_int_equal(options.verbosity, 2);
+	assert_int_equal(options.log_format, LOG_JSON);
+	assert_int_equal(options_nft(&options).detect, NFTX_DETECT_CIDR);
+	assert_true(options_nft(&options).masquerade_all);
+}
+
+/* kube-proxy's DaemonSet with only its command replaced. */
+static void runs_without_a_command(void **state)
+{
+	static const char *const args[MAX_ARGS + 1] = { "--source", "x", "--masquerade-all=false" };
+	struct options options;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(parse(args, &options, &err), 0);
+	assert_int_equal(options.command, COMMAND_RUN);
+	assert_false(options.masquerade_all);
+	assert_int_equal(options_nft(&options).detect, NFTX_DETECT_NONE);
+	assert_true(strlen(options.node_name) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(runs_without_a_command),
+	};
+
+	return cmocka_run_group_tests_name("cmd/options", tests, NULL, NULL);
+}
