@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Clients: connect from a namespace to an address, and tell what happened."""
+
+import errno
+import itertools
+import os
+import selectors
+import socket
+import struct
+import time
+from collections import namedtuple
+
+# Long where an answer is expected (a lost SYN is sent again after a second), short where
+# silence is the answer: there it is always waited for to the end.
+PATIENCE = 5.0
+SILENCE = 0.4
+
+IP_RECVERR = 11
+IPV6_RECVERR = 25
+
+WINDOW = 256  # connections at a time
+
+ANSWERED = "answered"
+REFUSED = "refused"  # a reset, or ICMP port unreachable
+PROHIBITED = "prohibited"  # EPERM: refused or dropped on the way out of this very machine
+UNREACHABLE = "unreachable"  # ICMP, another one: the packet left the node; UDP hears it at once
+TIMEOUT = "timeout"
+
+
+class Result(namedtuple("Result", "outcome backend port source")):
+    """backend, port: who answered; source: the client's address as seen there."""
+
+    def __str__(self):
+        if self.outcome != ANSWERED:
+            return self.outcome
+        return f"answered by {self.backend} port {self.port}, which saw source {self.source}"
+
+
+_OUTCOMES = {
+    errno.ECONNREFUSED: REFUSED,
+    errno.EPERM: PROHIBITED,
+    errno.ENETUNREACH: UNREACHABLE,
+    errno.EHOSTUNREACH: UNREACHABLE,
+    errno.ETIMEDOUT: TIMEOUT,
+    errno.ECONNRESET: REFUSED,
+}
+
+
+def family_of(address):
+    return 6 if ":" in address else 4
+
+
+def _socket_family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def failure(code):
+    return Result(_OUTCOMES.get(code, errno.errorcode.get(code, str(code))), None, None, None)
+
+
+def _parse(data, skip=0):
+    local, port, peer, _ = data.decode().split()[skip:]
+    return Result(ANSWERED, local, int(port), peer)
+
+
+class _Tcp:
+    def __init__(self, _namespace, address, port):
+        self.sock = socket.socket(_socket_family(address),
+                                  socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.data = b""
+        code = self.sock.connect_ex((address, port))
+        self.done = None if code in (0, errno.EINPROGRESS) else failure(code)
+
+    def on_readable(self):
+        try:
+            chunk = self.sock.recv(256)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return failure(error.errno)
+        self.data += chunk
+        if self.data.endswith(b"\n"):
+            return _parse(self.data)
+        return None if chunk else failure(errno.ECONNRESET)
+
+
+class _Udp:
+    def __init__(self, namespace, address, port):
+        self.sock = socket.socket(_socket_family(address),
+                                  socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.done = None
+        while True:
+            try:
+                self.sock.bind(("", namespace.next_port()))
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        # Without it, only "port unreachable" would be heard of.
+        if family_of(address) == 4:
+            self.sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        else:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        try:
+            self.sock.connect((address, port))
+            self.sock.send(b"?")
+        except OSError as error:
+            self.done = failure(error.errno)
+
+    def on_readable(self):
+        try:
+            return _parse(self.sock.recv(256), skip=1)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return failure(error.errno)
+
+
+_KINDS = {"tcp": _Tcp, "udp": _Udp}
+
+
+def _start(namespace, kind, pending, results, selector, patience):
+    index, (address, port) = next(pending)
+    attempt = kind(namespace, address, port)
+    if attempt.done is not None:
+        attempt.sock.close()
+        results[index] = attempt.done
+        return
+    selector.register(attempt.sock, selectors.EVENT_READ,
+                      (index, attempt, time.monotonic() + patience))
+
+
+def _collect(selector, results):
+    for key, _ in selector.select(0.02):
+        index, attempt, _ = key.data
+        result = attempt.on_readable()
+        if result is not None:
+            selector.unregister(attempt.sock)
+            attempt.sock.close()
+            results[index] = result
+
+
+def _expire(selector, results):
+    now = time.monotonic()
+    for key in list(selector.get_map().values()):
+        index, attempt, deadline = key.data
+        if now >= deadline:
+            selector.unregister(attempt.sock)
+            attempt.sock.close()
+            results[index] = failure(errno.ETIMEDOUT)
+
+
+def connect_each(namespace, protocol, targets, patience=PATIENCE):
+    """One connection to each (address, port), WINDOW of them at a time. Results in order."""
+    if protocol == "sctp":
+        raise ValueError("SCTP has its own probes: sctp.py")
+    results = [None] * len(targets)
+    pending = enumerate(targets)
+    started = 0
+    swept = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        while started < len(targets) or selector.get_map():
+            with namespace:
+                while started < len(targets) and len(selector.get_map()) < WINDOW:
+                    _start(namespace, _KINDS[protocol], pending, results, selector, patience)
+                    started += 1
+            if selector.get_map():
+                _collect(selector, results)
+            if time.monotonic() - swept > 0.02:
+                _expire(selector, results)
+                swept = time.monotonic()
+    return results
+
+
+def connect_many(namespace, protocol, address, port, count, patience=PATIENCE):
+    return connect_each(namespace, protocol, [(address, port)] * count, patience)
+
+
+def connect(namespace, protocol, address, port, patience=PATIENCE):
+    return connect_each(namespace, protocol, [(address, port)], patience)[0]
+
+
+class HeldConnection:
+    """A TCP connection that stays, to a server on one of servers.HOLD_PORTS."""
+
+    def __init__(self, namespace, address, port):
+        with namespace:
+            self.sock = socket.socket(_socket_family(address), socket.SOCK_STREAM)
+        self.sock.settimeout(PATIENCE)
+        self.sock.connect((address, port))
+        self.result = _parse(self.sock.recv(256))
+
+    def works(self):
+        """Does what is sent come back?"""
+        word = os.urandom(4).hex().encode()
+        try:
+            self.sock.sendall(word)
+            return self.sock.recv(64) == word
+        except OSError:
+            return False
+
+    def close(self):
+        self.sock.close()
+
+
+def tally(results):
+    """How often each backend answered, or each failure happened."""
+    counts = {}
+    for result in results:
+        key = f"{result.backend}:{result.port}" if result.outcome == ANSWERED else result.outcome
+        counts[key] = counts.get(key, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def fresh_tags():
+    """Numbers that tell one probe from another."""
+    return itertools.count(int.from_bytes(os.urandom(3), "big") << 8 | 1)
