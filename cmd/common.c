@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "cmd/addresses.h"
 #include "cmd/commands.h"
 #include "cmd/report.h"
 #include "cmd/source.h"
@@ -13,7 +14,11 @@ struct proxy_planner *command_planner(const struct options *options)
 	struct proxy_config config = {
 		.node_name = options->node_name,
 		.pod_cidrs = options->cluster_cidrs,
-		.pod_cidr_count = options->cluster_cidr_count,
+		.pod_cidr_count =
+			options->detect == DETECT_CLUSTER_CIDR ? options->cluster_cidr_count : 0,
+		.pods_of_node = options->detect == DETECT_NODE_CIDR,
+		.node_port_cidrs = options->node_port_cidrs,
+		.node_port_cidr_count = options->node_port_cidr_count,
 	};
 	uint8_t seed[16] = { 0 };
 
@@ -24,14 +29,36 @@ struct proxy_planner *command_planner(const struct options *options)
 	return proxy_planner_new(&config, seed);
 }
 
+static int load_addresses(const struct options *options, struct proxy_planner *planner,
+                          struct err *err)
+{
+	struct addresses *addresses;
+	const struct ipaddr *list;
+	size_t count;
+	int ret;
+
+	if (options->node_port_cidr_count == 0)
+		return 0;
+	ret = addresses_open(&addresses, err);
+	if (ret < 0)
+		return ret;
+	list = addresses_list(addresses, &count);
+	proxy_planner_set_addresses(planner, list, count);
+	addresses_close(addresses);
+	return 0;
+}
+
 int command_load_once(const struct options *options, struct proxy_planner *planner,
                       struct proxy_changes *changes, struct err *err)
 {
 	struct source_counts counts;
 	struct diags diags = { 0 };
 	struct watch_file *file;
-	int ret = watch_file_open(options->source, false, &file, err);
+	int ret = load_addresses(options, planner, err);
 
+	if (ret < 0)
+		return ret;
+	ret = watch_file_open(options->source, false, &file, err);
 	if (ret < 0)
 		return ret;
 	ret = source_load(file, planner, &counts, &diags, err);

@@ -80,7 +80,8 @@ static int read_family(struct nftx_sock *sock, uint8_t family, const struct nftx
 	return ret;
 }
 
-static int read_present(const struct nftx_options *options, struct dry_run *run, struct err *err)
+static int read_present(const struct nftx_options options[static 2], struct dry_run *run,
+                        struct err *err)
 {
 	struct nftx_sock *sock;
 	int ret = nftx_sock_open(&sock, err);
@@ -88,7 +89,7 @@ static int read_present(const struct nftx_options *options, struct dry_run *run,
 	if (ret < 0)
 		return ret;
 	for (size_t f = 0; f < 2 && ret == 0; f++)
-		ret = read_family(sock, families[f], options, run, err);
+		ret = read_family(sock, families[f], &options[f], run, err);
 	nftx_sock_close(sock);
 	nftx_elems_sort(&run->present);
 	return ret;
@@ -238,15 +239,17 @@ static void dry_run_done(struct dry_run *run)
 int command_diff(const struct options *options)
 {
 	struct proxy_planner *planner = command_planner(options);
-	struct nftx_options nft = options_nft(options);
+	struct nftx_options nft[2];
 	struct proxy_changes changes = { 0 };
 	struct dry_run run = { 0 };
 	struct err err = { 0 };
 	int ret = command_load_once(options, planner, &changes, &err);
 	int code = EXIT_TROUBLE;
 
-	if (ret == 0)
-		ret = read_present(&nft, &run, &err);
+	if (ret == 0) {
+		options_nft(options, proxy_planner_networks(planner), nft);
+		ret = read_present(nft, &run, &err);
+	}
 	if (ret == 0) {
 		render_desired(planner, &changes, &run);
 		nftx_diff_elems(&run.present, &run.desired, &run.diff);

@@ -56,7 +56,8 @@ static int set_node_name(struct options *options, const char *value, struct err 
 	return 0;
 }
 
-static int set_cluster_cidr(struct options *options, const char *value, struct err *err)
+/* A list of CIDRs separated by commas; the option may be repeated. */
+static int add_cidrs(struct ipcidr *cidrs, size_t *count, const char *value, struct err *err)
 {
 	const char *rest = value;
 
@@ -65,20 +66,75 @@ static int set_cluster_cidr(struct options *options, const char *value, struct e
 		char text[IPADDR_TEXT];
 		int ret;
 
-		if (options->cluster_cidr_count >= OPTIONS_MAX_CIDRS)
+		if (*count >= OPTIONS_MAX_CIDRS)
 			return err_set(err, EINVAL, "more than %d CIDRs", OPTIONS_MAX_CIDRS);
 		if (len >= sizeof(text))
 			return err_set(err, EINVAL, "'%.64s' is not a CIDR", rest);
 		memcpy(text, rest, len);
 		text[len] = '\0';
-		ret = ipcidr_parse(text, &options->cluster_cidrs[options->cluster_cidr_count], err);
+		ret = ipcidr_parse(text, &cidrs[*count], err);
 		if (ret < 0)
 			return ret;
-		options->cluster_cidr_count++;
+		(*count)++;
 		rest += len;
 		rest += *rest == ',';
 	}
 	return 0;
+}
+
+static int set_cluster_cidr(struct options *options, const char *value, struct err *err)
+{
+	return add_cidrs(options->cluster_cidrs, &options->cluster_cidr_count, value, err);
+}
+
+static int set_node_port_addresses(struct options *options, const char *value, struct err *err)
+{
+	if (strcmp(value, "primary") == 0) {
+		options->node_port_cidr_count = 0;
+		return 0;
+	}
+	return add_cidrs(options->node_port_cidrs, &options->node_port_cidr_count, value, err);
+}
+
+static int set_detect_mode(struct options *options, const char *value, struct err *err)
+{
+	static const char *const names[] = { "ClusterCIDR", "NodeCIDR", "BridgeInterface",
+		                             "InterfaceNamePrefix" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			options->detect = (enum detect_mode)i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL,
+	               "'%.32s' is none of ClusterCIDR, NodeCIDR, BridgeInterface, "
+	               "InterfaceNamePrefix",
+	               value);
+}
+
+/* The kernel's rules for interface names: short, no slash, no blank. */
+static int set_interface(char out[static 16], const char *value, struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len > 15)
+		return err_set(err, EINVAL, "an interface name has 1 to 15 characters");
+	for (size_t i = 0; i < len; i++)
+		if (!isgraph((unsigned char)value[i]) || value[i] == '/' || value[i] == '"')
+			return err_set(err, EINVAL, "'%.16s' is no interface name", value);
+	memcpy(out, value, len + 1);
+	return 0;
+}
+
+static int set_bridge(struct options *options, const char *value, struct err *err)
+{
+	return set_interface(options->pod_bridge, value, err);
+}
+
+static int set_prefix(struct options *options, const char *value, struct err *err)
+{
+	return set_interface(options->pod_interface_prefix, value, err);
 }
 
 static int set_bool(bool *out, const char *value, struct err *err)
@@ -147,6 +203,19 @@ static const struct option_info {
 	{ "cluster-cidr", 0, required_argument, SOURCE_COMMANDS, "CIDR[,CIDR]",
 	  "sources in these ranges are pods (default: none, pods are not told from others)",
 	  set_cluster_cidr },
+	{ "detect-local-mode", 0, required_argument, SOURCE_COMMANDS, "MODE",
+	  "how pods are told: ClusterCIDR (by --cluster-cidr, the default), NodeCIDR (by the own "
+	  "Node's spec.podCIDRs), BridgeInterface, InterfaceNamePrefix",
+	  set_detect_mode },
+	{ "pod-bridge-interface", 0, required_argument, SOURCE_COMMANDS, "NAME",
+	  "for BridgeInterface: what comes in through this bridge comes from pods", set_bridge },
+	{ "pod-interface-name-prefix", 0, required_argument, SOURCE_COMMANDS, "PREFIX",
+	  "for InterfaceNamePrefix: what comes in through interfaces named so comes from pods",
+	  set_prefix },
+	{ "nodeport-addresses", 0, required_argument, SOURCE_COMMANDS, "primary|CIDR[,CIDR]",
+	  "serve NodePorts on the Node's primary addresses, or on the addresses of this machine "
+	  "in these ranges (default primary)",
+	  set_node_port_addresses },
 	{ "masquerade-all", 0, optional_argument, SOURCE_COMMANDS, "true|false",
 	  "masquerade everything sent to a ClusterIP (default false)", set_masquerade_all },
 	{ "elements-only", 0, optional_argument, COMMAND_PLAN, "true|false",
@@ -232,6 +301,22 @@ static int parse_all(int argc, char **argv, struct options *options, struct err 
 	return 0;
 }
 
+/* What cannot be seen in one option alone. */
+static int check_source_command(const struct options *options, struct err *err)
+{
+	if (options->source == NULL)
+		return err_set(err, EINVAL, "--source is missing: kubenft %s --source PATH",
+		               command_name(options->command));
+	if (options->detect == DETECT_BRIDGE && *options->pod_bridge == '\0')
+		return err_set(err, EINVAL,
+		               "--detect-local-mode=BridgeInterface needs --pod-bridge-interface");
+	if (options->detect == DETECT_PREFIX && *options->pod_interface_prefix == '\0')
+		return err_set(err, EINVAL,
+		               "--detect-local-mode=InterfaceNamePrefix needs "
+		               "--pod-interface-name-prefix");
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
 	struct options options = { .command = COMMAND_RUN };
@@ -247,10 +332,11 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
 		ret = parse_all(argc - skip, argv + skip, &options, err);
 	if (ret < 0)
 		return ret;
-	if (!options.help && options.source == NULL &&
-	    ((int)options.command & SOURCE_COMMANDS) != 0)
-		return err_set(err, EINVAL, "--source is missing: kubenft %s --source PATH",
-		               command_name(options.command));
+	if (!options.help && ((int)options.command & SOURCE_COMMANDS) != 0) {
+		ret = check_source_command(&options, err);
+		if (ret < 0)
+			return ret;
+	}
 	*out = options;
 	return 0;
 }
@@ -292,10 +378,34 @@ void options_help(struct strbuf *buf, enum command command)
 			help_option(buf, &table[i]);
 }
 
-struct nftx_options options_nft(const struct options *options)
+static bool has_family(const struct lb_networks *networks, uint8_t family)
 {
-	return (struct nftx_options){
-		.masquerade_all = options->masquerade_all,
-		.detect = options->cluster_cidr_count > 0 ? NFTX_DETECT_CIDR : NFTX_DETECT_NONE,
-	};
+	for (size_t i = 0; i < networks->pod_cidr_count; i++)
+		if (networks->pod_cidrs[i].addr.family == family)
+			return true;
+	return false;
+}
+
+void options_nft(const struct options *options, const struct lb_networks *networks,
+                 struct nftx_options out[static 2])
+{
+	for (size_t f = 0; f < 2; f++) {
+		out[f] = (struct nftx_options){ .masquerade_all = options->masquerade_all };
+		switch (options->detect) {
+		case DETECT_CLUSTER_CIDR:
+		case DETECT_NODE_CIDR:
+			out[f].detect = has_family(networks, f == 0 ? 4 : 6) ? NFTX_DETECT_CIDR
+			                                                     : NFTX_DETECT_NONE;
+			break;
+		case DETECT_BRIDGE:
+			out[f].detect = NFTX_DETECT_BRIDGE;
+			memcpy(out[f].interface, options->pod_bridge, sizeof(out[f].interface));
+			break;
+		case DETECT_PREFIX:
+			out[f].detect = NFTX_DETECT_PREFIX;
+			memcpy(out[f].interface, options->pod_interface_prefix,
+			       sizeof(out[f].interface));
+			break;
+		}
+	}
 }

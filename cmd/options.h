@@ -15,6 +15,7 @@
 #include "base/ipaddr.h"
 #include "base/str.h"
 #include "cmd/log.h"
+#include "lb.h"
 #include "nft/layout.h"
 #include "proxy/object.h"
 
@@ -29,6 +30,14 @@ enum command {
 	COMMAND_VERSION = 1 << 4,
 };
 
+/* --detect-local-mode: which sources are pods (kube-proxy-behaviour.md, section 2.10). */
+enum detect_mode {
+	DETECT_CLUSTER_CIDR, /* those in --cluster-cidr */
+	DETECT_NODE_CIDR,    /* those in the own Node's spec.podCIDRs */
+	DETECT_BRIDGE,       /* what comes in through --pod-bridge-interface */
+	DETECT_PREFIX, /* ... through interfaces whose names begin with --pod-interface-name-prefix */
+};
+
 /** All settings, with their defaults filled in. */
 struct options {
 	enum command command;
@@ -37,6 +46,11 @@ struct options {
 	char node_name[PROXY_MAX_NAME + 1];
 	struct ipcidr cluster_cidrs[OPTIONS_MAX_CIDRS];
 	size_t cluster_cidr_count;
+	enum detect_mode detect;
+	char pod_bridge[16]; /* IFNAMSIZ */
+	char pod_interface_prefix[16];
+	struct ipcidr node_port_cidrs[OPTIONS_MAX_CIDRS];
+	size_t node_port_cidr_count; /* 0: the Node's primary addresses */
 	bool masquerade_all;
 	bool elements_only;
 	enum log_format log_format;
@@ -57,7 +71,11 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err) M
 /** options_help() - append the help of one command, or of the program when @command is 0. */
 void options_help(struct strbuf *buf, enum command command);
 
-/** options_nft() - what the ruleset depends on. */
-struct nftx_options options_nft(const struct options *options);
+/** options_nft() - what the ruleset depends on, for ip and ip6.
+ *
+ * Where pods are told by their address, a family without a pod range does not tell them.
+ */
+void options_nft(const struct options *options, const struct lb_networks *networks,
+                 struct nftx_options out[static 2]);
 
 #endif

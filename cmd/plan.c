@@ -18,7 +18,7 @@ static int print(const struct strbuf *text)
 int command_plan(const struct options *options)
 {
 	struct proxy_planner *planner = command_planner(options);
-	struct nftx_options nft = options_nft(options);
+	struct nftx_options nft[2];
 	struct proxy_changes changes = { 0 };
 	struct nftx_elems elems = { 0 };
 	struct strbuf text = { 0 };
@@ -30,7 +30,8 @@ int command_plan(const struct options *options)
 		for (size_t i = 0; i < changes.count; i++)
 			nftx_render(changes.services[i], &elems);
 		nftx_elems_sort(&elems);
-		nftx_text(&text, &nft, &elems, options->elements_only);
+		options_nft(options, proxy_planner_networks(planner), nft);
+		nftx_text(&text, nft, &elems, options->elements_only);
 		ret = print(&text);
 		if (ret < 0)
 			(void)err_set(&err, EIO, "standard output: cannot write");

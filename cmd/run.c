@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/addresses.h"
 #include "cmd/clock.h"
 #include "cmd/commands.h"
 #include "cmd/report.h"
@@ -25,6 +26,7 @@ struct daemon {
 	const struct options *options;
 	struct ev_loop *loop;
 	ev_io file_io;
+	ev_io address_io;
 	ev_timer retry;
 	ev_prepare prepare;
 	ev_signal term;
@@ -32,6 +34,7 @@ struct daemon {
 	ev_signal dump;
 
 	struct watch_file *file;
+	struct addresses *addresses; /* NULL: NodePorts do not depend on them */
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
 	struct sync *sync;
@@ -146,6 +149,26 @@ static void on_file(struct ev_loop *loop, ev_io *w, int events)
 	}
 }
 
+static void on_address(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct daemon *d = w->data;
+	struct err err = { 0 };
+	const struct ipaddr *list;
+	size_t count;
+	int changed = addresses_refresh(d->addresses, &err);
+
+	(void)loop;
+	(void)events;
+	if (changed < 0)
+		log_warning_limited("addresses not followed", LOG_STR("reason", err.msg));
+	if (changed <= 0)
+		return;
+	d->event_us = clock_us();
+	list = addresses_list(d->addresses, &count);
+	proxy_planner_set_addresses(d->planner, list, count);
+	schedule_touch(&d->schedule, d->event_us);
+}
+
 static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
 {
 	(void)loop; /* being awake is enough: the prepare watcher does the rest */
@@ -202,10 +225,28 @@ static void follow_source(struct daemon *d)
 	ev_io_start(d->loop, &d->file_io);
 }
 
+static int follow_addresses(struct daemon *d, struct err *err)
+{
+	const struct ipaddr *list;
+	size_t count;
+	int ret;
+
+	if (d->options->node_port_cidr_count == 0)
+		return 0;
+	ret = addresses_open(&d->addresses, err);
+	if (ret < 0)
+		return ret;
+	list = addresses_list(d->addresses, &count);
+	proxy_planner_set_addresses(d->planner, list, count);
+	ev_io_init(&d->address_io, on_address, addresses_fd(d->addresses), EV_READ);
+	d->address_io.data = d;
+	ev_io_start(d->loop, &d->address_io);
+	return 0;
+}
+
 /* Everything that must go right before the loop runs; what goes wrong here ends the program. */
 static int start(struct daemon *d, struct err *err)
 {
-	struct nftx_options nft = options_nft(d->options);
 	int ret = nftx_sock_open(&d->sock, err);
 
 	if (ret < 0)
@@ -215,8 +256,11 @@ static int start(struct daemon *d, struct err *err)
 	if (ret < 0)
 		return ret;
 	d->planner = command_planner(d->options);
-	d->sync = sync_new(&nft, d->planner, d->sock);
+	d->sync = sync_new(d->options, d->planner, d->sock);
 	d->event_us = clock_us();
+	ret = follow_addresses(d, err);
+	if (ret < 0)
+		return ret;
 	ret = read_source(d, err);
 	if (ret < 0)
 		return ret;
@@ -233,6 +277,7 @@ static void stop(struct daemon *d)
 	proxy_planner_free(d->planner);
 	nftx_sock_close(d->sock);
 	watch_file_close(d->file);
+	addresses_close(d->addresses);
 	diag_done(&d->source_diags);
 }
 

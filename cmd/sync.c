@@ -3,28 +3,31 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "cmd/clock.h"
 #include "nft/survey.h"
 
 struct sync {
-	struct nftx_options options;
+	const struct options *options;
+	struct nftx_options nft[2]; /* what @state was made with */
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
 	struct nftx_state *state;
 	bool can_own; /* the kernel takes owner and persist, as far as we know */
 };
 
-struct sync *sync_new(const struct nftx_options *options, struct proxy_planner *planner,
+struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
                       struct nftx_sock *sock)
 {
 	struct sync *sync = xcalloc(1, sizeof(*sync));
 
-	sync->options = *options;
+	sync->options = options;
 	sync->planner = planner;
 	sync->sock = sock;
-	sync->state = nftx_state_new(options);
+	options_nft(options, proxy_planner_networks(planner), sync->nft);
+	sync->state = nftx_state_new(sync->nft);
 	sync->can_own = true;
 	return sync;
 }
@@ -46,13 +49,27 @@ static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *e
 {
 	uint32_t flags = sync->can_own ? NFTX_TABLE_F_OWNER | NFTX_TABLE_F_PERSIST : 0;
 	struct nftx_survey survey;
-	int ret = nftx_survey(sync->sock, &sync->options, flags, &survey, err);
+	int ret = nftx_survey(sync->sock, sync->nft, flags, &survey, err);
 
 	if (ret < 0)
 		return ret;
 	*out = nftx_state_refill(sync->state, survey.ground);
 	nftx_survey_done(&survey);
 	return 0;
+}
+
+/* The rules depend on which families have pod ranges, and these may come from the Node: another
+ * answer is another layout. */
+static void follow_options(struct sync *sync)
+{
+	struct nftx_options nft[2];
+
+	options_nft(sync->options, proxy_planner_networks(sync->planner), nft);
+	if (memcmp(nft, sync->nft, sizeof(nft)) == 0)
+		return;
+	memcpy(sync->nft, nft, sizeof(nft));
+	nftx_state_free(sync->state);
+	sync->state = nftx_state_new(nft);
 }
 
 /* Hands what the planner has to the state. */
@@ -99,6 +116,8 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	uint64_t begin = clock_us();
 	int ret = 0;
 
+	proxy_planner_refresh(sync->planner);
+	follow_options(sync);
 	*report = (struct sync_report){ .refill = !nftx_state_is_known(sync->state) };
 	stage(sync, report, diags);
 	report->plan_us = clock_us() - begin;

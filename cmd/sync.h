@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "cmd/options.h"
 #include "nft/batch.h"
 #include "nft/sock.h"
 #include "nft/state.h"
@@ -30,8 +31,8 @@ struct sync_report {
 
 struct sync; /* opaque */
 
-/** sync_new() - @planner and @sock are borrowed. Release with sync_free(). */
-struct sync *sync_new(const struct nftx_options *options, struct proxy_planner *planner,
+/** sync_new() - @options, @planner and @sock are borrowed. Release with sync_free(). */
+struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
                       struct nftx_sock *sock);
 void sync_free(struct sync *sync);
 

@@ -24,7 +24,7 @@ struct place {
 };
 
 struct nftx_state {
-	struct nftx_options options;
+	struct nftx_options options[2]; /* ip, ip6 */
 	bool known;
 
 	struct place *places;
@@ -40,11 +40,11 @@ struct nftx_state {
 	size_t timeout_count, timeout_cap;
 };
 
-struct nftx_state *nftx_state_new(const struct nftx_options *options)
+struct nftx_state *nftx_state_new(const struct nftx_options options[static 2])
 {
 	struct nftx_state *state = xcalloc(1, sizeof(*state));
 
-	state->options = *options;
+	memcpy(state->options, options, sizeof(state->options));
 	return state;
 }
 
@@ -232,14 +232,17 @@ struct nftx_batch *nftx_state_change(struct nftx_state *state)
 	return batch;
 }
 
-static void prepare_table(struct nftx_state *state, struct nftx_batch *batch, uint8_t family,
+static void prepare_table(const struct nftx_state *state, struct nftx_batch *batch, size_t f,
                           const struct nftx_ground *ground)
 {
+	const struct nftx_options *options = &state->options[f];
+	uint8_t family = families[f];
+
 	if (ground->exists && !ground->adopt)
 		nftx_ruleset_put_delete(batch, family, NFTX_TABLE);
-	nftx_ruleset_put_table(batch, family, &state->options, ground->table_flags);
+	nftx_ruleset_put_table(batch, family, options, ground->table_flags);
 	if (!ground->adopt) {
-		nftx_ruleset_put_layout(batch, family, &state->options);
+		nftx_ruleset_put_layout(batch, family, options);
 		return;
 	}
 	for (int map = 0; map < NFTX_MAP_COUNT; map++)
@@ -281,7 +284,7 @@ struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx
 	ASSERT(!state->known);
 	state->timeout_count = 0;
 	for (size_t f = 0; f < 2; f++)
-		prepare_table(state, batch, families[f], &ground[f]);
+		prepare_table(state, batch, f, &ground[f]);
 	adopt_timeouts(state, batch, ground);
 	need_staged_timeouts(state, batch);
 	if (state->networks_staged)

@@ -51,7 +51,7 @@ static int survey_family(struct nftx_sock *sock, const struct nftx_options *opti
 	return 0;
 }
 
-int nftx_survey(struct nftx_sock *sock, const struct nftx_options *options, uint32_t flags,
+int nftx_survey(struct nftx_sock *sock, const struct nftx_options options[static 2], uint32_t flags,
                 struct nftx_survey *out, struct err *err)
 {
 	struct nftx_survey survey = { .ground = { { .table_flags = flags },
@@ -59,7 +59,7 @@ int nftx_survey(struct nftx_sock *sock, const struct nftx_options *options, uint
 	int ret = 0;
 
 	for (size_t f = 0; f < 2 && ret == 0; f++)
-		ret = survey_family(sock, options, f, &survey, err);
+		ret = survey_family(sock, &options[f], f, &survey, err);
 	if (ret < 0) {
 		nftx_survey_done(&survey);
 		return ret;

@@ -67,7 +67,7 @@ static uint32_t *collect_timeouts(const struct nftx_elems *elems, size_t *count)
 	return list;
 }
 
-void nftx_text(struct strbuf *buf, const struct nftx_options *options,
+void nftx_text(struct strbuf *buf, const struct nftx_options options[static 2],
                const struct nftx_elems *elems, bool elements_only)
 {
 	static const uint8_t families[] = { 4, 6 };
@@ -79,7 +79,7 @@ void nftx_text(struct strbuf *buf, const struct nftx_options *options,
 	for (size_t f = 0; f < ARRAY_LEN(families); f++) {
 		strbuf_printf(buf, "table %s %s {\n\tcomment \"%s\"\n",
 		              families[f] == 4 ? "ip" : "ip6", NFTX_TABLE,
-		              nftx_layout_comment(options, comment, sizeof(comment)));
+		              nftx_layout_comment(&options[f], comment, sizeof(comment)));
 		for (int map = 0; map < NFTX_MAP_COUNT; map++) {
 			struct run run = next_run(elems, at, families[f], (enum nftx_map)map);
 
@@ -87,11 +87,11 @@ void nftx_text(struct strbuf *buf, const struct nftx_options *options,
 			if (elements_only && run.begin == run.end)
 				continue;
 			strbuf_puts(buf, "\n");
-			text_map(buf, options, elems, run, families[f], (enum nftx_map)map);
+			text_map(buf, &options[f], elems, run, families[f], (enum nftx_map)map);
 		}
 		if (!elements_only) {
 			strbuf_puts(buf, "\n");
-			nftx_ruleset_text_chains(buf, families[f], options, timeouts,
+			nftx_ruleset_text_chains(buf, families[f], &options[f], timeouts,
 			                         timeout_count);
 		}
 		strbuf_puts(buf, "}\n");

@@ -21,13 +21,22 @@
 struct facts {
 	struct proxy_facts view;
 	char *zone;
-	struct ipaddr node_port_addresses[2];
+	struct ipaddr *node_port_addresses;
 };
 
 struct proxy_planner {
 	char *node_name;
+	bool pods_of_node;
+	struct ipcidr *config_pods; /* pod ranges that were configured */
+	size_t config_pod_count;
+	struct ipcidr *node_port_cidrs;
+	size_t node_port_cidr_count;
+
 	struct proxy_store *store;
 	struct claims *claims;
+	struct ipaddr *addresses; /* of this machine */
+	size_t address_count;
+	bool addresses_changed;
 	struct facts facts;
 	struct ipcidr *pod_cidrs;
 	struct ipcidr *service_cidrs;
@@ -35,6 +44,15 @@ struct proxy_planner {
 	bool networks_fresh; /* networks have changed since they were handed out */
 	uint32_t round;
 };
+
+static void *copy_array(const void *from, size_t count, size_t size)
+{
+	void *copy = xcalloc(count, size);
+
+	if (count > 0)
+		memcpy(copy, from, count * size);
+	return copy;
+}
 
 /* The first address of @family that the Node has, InternalIPs first (section 1.5). */
 static struct ipaddr node_ip(const struct proxy_node *node, uint8_t family)
@@ -48,57 +66,136 @@ static struct ipaddr node_ip(const struct proxy_node *node, uint8_t family)
 	return (struct ipaddr){ 0 };
 }
 
-/* NodePorts are served on the node's primary addresses, never on loopback or link-local ones. */
-static void derive_facts(struct proxy_planner *planner, struct facts *out)
+/* Never served: loopback, as kube-proxy's nftables mode, and link-local addresses. */
+static bool can_have_node_ports(const struct ipaddr *addr)
 {
-	const struct proxy_node *node = store_node(planner->store);
+	return addr->family != 0 && !ipaddr_is_loopback(addr) && !ipaddr_is_link_local(addr);
+}
+
+/* Is @addr selected by nodePortAddresses? A family without a range is open (section 2.7). */
+static bool is_selected(const struct proxy_planner *planner, const struct ipaddr *addr)
+{
+	bool family_named = false;
+
+	for (size_t i = 0; i < planner->node_port_cidr_count; i++) {
+		const struct ipcidr *cidr = &planner->node_port_cidrs[i];
+
+		family_named = family_named || cidr->addr.family == addr->family;
+		if (ipcidr_contains(cidr, addr))
+			return true;
+	}
+	return !family_named;
+}
+
+static int addr_order(const void *x, const void *y)
+{
+	return ipaddr_cmp(x, y);
+}
+
+static void select_node_ports(const struct proxy_planner *planner, struct facts *out)
+{
 	size_t count = 0;
 
-	*out = (struct facts){ .zone = xstrdup(node != NULL ? node->zone : "") };
-	for (size_t f = 0; node != NULL && f < 2; f++) {
-		struct ipaddr addr = node_ip(node, f == 0 ? 4 : 6);
-
-		out->view.node_ips[f] = addr;
-		if (addr.family != 0 && !ipaddr_is_loopback(&addr) && !ipaddr_is_link_local(&addr))
-			out->node_port_addresses[count++] = addr;
+	out->node_port_addresses =
+		xcalloc(planner->address_count + 2, sizeof(*out->node_port_addresses));
+	if (planner->node_port_cidr_count == 0) {
+		for (size_t f = 0; f < 2; f++)
+			if (can_have_node_ports(&out->view.node_ips[f]))
+				out->node_port_addresses[count++] = out->view.node_ips[f];
+	} else {
+		for (size_t i = 0; i < planner->address_count; i++)
+			if (can_have_node_ports(&planner->addresses[i]) &&
+			    is_selected(planner, &planner->addresses[i]))
+				out->node_port_addresses[count++] = planner->addresses[i];
 	}
-	out->view.node_name = planner->node_name;
+	if (count > 1)
+		qsort(out->node_port_addresses, count, sizeof(struct ipaddr), addr_order);
+	out->view.node_port_addresses = out->node_port_addresses;
 	out->view.node_port_address_count = count;
+}
+
+static struct facts derive_facts(const struct proxy_planner *planner)
+{
+	const struct proxy_node *node = store_node(planner->store);
+	struct facts out = { .zone = xstrdup(node != NULL ? node->zone : "") };
+
+	for (size_t f = 0; node != NULL && f < 2; f++)
+		out.view.node_ips[f] = node_ip(node, f == 0 ? 4 : 6);
+	out.view.node_name = planner->node_name;
+	out.view.zone = out.zone;
+	select_node_ports(planner, &out);
+	return out;
+}
+
+static bool same_facts(const struct facts *a, const struct facts *b)
+{
+	size_t count = a->view.node_port_address_count;
+
+	return a->zone != NULL && strcmp(a->zone, b->zone) == 0 &&
+	       memcmp(a->view.node_ips, b->view.node_ips, sizeof(a->view.node_ips)) == 0 &&
+	       count == b->view.node_port_address_count &&
+	       memcmp(a->node_port_addresses, b->node_port_addresses,
+	              count * sizeof(struct ipaddr)) == 0;
+}
+
+static void free_facts(struct facts *facts)
+{
+	free(facts->zone);
+	free(facts->node_port_addresses);
 }
 
 static void refresh_facts(struct proxy_planner *planner)
 {
-	struct facts *now = &planner->facts;
-	struct facts next;
-	bool same;
+	struct facts next = derive_facts(planner);
+	bool same = same_facts(&planner->facts, &next);
 
-	derive_facts(planner, &next);
-	same = now->zone != NULL && strcmp(now->zone, next.zone) == 0 &&
-	       memcmp(now->view.node_ips, next.view.node_ips, sizeof(next.view.node_ips)) == 0;
-	free(now->zone);
-	*now = next;
-	now->view.zone = now->zone;
-	now->view.node_port_addresses = now->node_port_addresses;
+	free_facts(&planner->facts);
+	planner->facts = next;
 	if (!same)
 		store_touch_all(planner->store);
+}
+
+/* Configured pod ranges, and the Node's own where these count. */
+static void refresh_pods(struct proxy_planner *planner)
+{
+	const struct proxy_node *node = store_node(planner->store);
+	size_t of_node = planner->pods_of_node && node != NULL ? node->pod_cidr_count : 0;
+	size_t count = planner->config_pod_count;
+	struct lb_networks *networks = &planner->networks;
+	struct ipcidr *cidrs = xcalloc(count + of_node, sizeof(*cidrs));
+
+	if (count > 0)
+		memcpy(cidrs, planner->config_pods, count * sizeof(*cidrs));
+	if (of_node > 0)
+		memcpy(cidrs + count, node->pod_cidrs, of_node * sizeof(*cidrs));
+	count = proxy_merge_cidrs(cidrs, count + of_node);
+	if (count != networks->pod_cidr_count ||
+	    (count > 0 && memcmp(cidrs, planner->pod_cidrs, count * sizeof(*cidrs)) != 0))
+		planner->networks_fresh = true;
+	free(planner->pod_cidrs);
+	planner->pod_cidrs = cidrs;
+	networks->pod_cidrs = cidrs;
+	networks->pod_cidr_count = count;
 }
 
 struct proxy_planner *proxy_planner_new(const struct proxy_config *config,
                                         const uint8_t seed[static 16])
 {
 	struct proxy_planner *planner = xcalloc(1, sizeof(*planner));
-	size_t count = config->pod_cidr_count;
 
 	planner->node_name = xstrdup(config->node_name);
+	planner->pods_of_node = config->pods_of_node;
+	planner->config_pod_count = config->pod_cidr_count;
+	planner->config_pods =
+		copy_array(config->pod_cidrs, config->pod_cidr_count, sizeof(struct ipcidr));
+	planner->node_port_cidr_count = config->node_port_cidr_count;
+	planner->node_port_cidrs = copy_array(config->node_port_cidrs, config->node_port_cidr_count,
+	                                      sizeof(struct ipcidr));
 	planner->store = store_new(seed, config->node_name);
 	planner->claims = claims_new(seed);
-	planner->pod_cidrs = xcalloc(count, sizeof(*planner->pod_cidrs));
-	if (count > 0)
-		memcpy(planner->pod_cidrs, config->pod_cidrs, count * sizeof(*planner->pod_cidrs));
-	planner->networks.pod_cidrs = planner->pod_cidrs;
-	planner->networks.pod_cidr_count = proxy_merge_cidrs(planner->pod_cidrs, count);
 	planner->networks_fresh = true;
 	refresh_facts(planner);
+	refresh_pods(planner);
 	return planner;
 }
 
@@ -117,11 +214,23 @@ void proxy_planner_free(struct proxy_planner *planner)
 	}
 	store_free(planner->store);
 	claims_free(planner->claims);
-	free(planner->facts.zone);
+	free_facts(&planner->facts);
+	free(planner->addresses);
 	free(planner->pod_cidrs);
 	free(planner->service_cidrs);
+	free(planner->config_pods);
+	free(planner->node_port_cidrs);
 	free(planner->node_name);
 	free(planner);
+}
+
+void proxy_planner_set_addresses(struct proxy_planner *planner, const struct ipaddr *addrs,
+                                 size_t count)
+{
+	free(planner->addresses);
+	planner->addresses = copy_array(addrs, count, sizeof(*addrs));
+	planner->address_count = count;
+	planner->addresses_changed = true;
 }
 
 bool proxy_planner_put(struct proxy_planner *planner, struct proxy_meta *object,
@@ -157,7 +266,7 @@ void proxy_planner_list_end(struct proxy_planner *planner, bool complete, struct
 	store_list_end(planner->store, complete, diags);
 }
 
-static void refresh_networks(struct proxy_planner *planner)
+static void refresh_service_cidrs(struct proxy_planner *planner)
 {
 	size_t count = 0;
 	struct ipcidr *cidrs = store_service_cidrs(planner->store, &count);
@@ -171,6 +280,19 @@ static void refresh_networks(struct proxy_planner *planner)
 	planner->service_cidrs = cidrs;
 	networks->service_cidrs = cidrs;
 	networks->service_cidr_count = count;
+}
+
+void proxy_planner_refresh(struct proxy_planner *planner)
+{
+	bool node_changed = store_take_node_changed(planner->store);
+
+	if (node_changed || planner->addresses_changed)
+		refresh_facts(planner);
+	if (node_changed)
+		refresh_pods(planner);
+	if (store_take_cidrs_changed(planner->store))
+		refresh_service_cidrs(planner);
+	planner->addresses_changed = false;
 }
 
 /* Services planned in this round. */
@@ -213,10 +335,7 @@ void proxy_planner_changes(struct proxy_planner *planner, struct proxy_changes *
 	struct record *record;
 
 	*out = (struct proxy_changes){ 0 };
-	if (store_take_node_changed(planner->store))
-		refresh_facts(planner);
-	if (store_take_cidrs_changed(planner->store))
-		refresh_networks(planner);
+	proxy_planner_refresh(planner);
 	out->networks = planner->networks_fresh;
 	planner->networks_fresh = false;
 	planner->round++;

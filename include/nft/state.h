@@ -22,8 +22,11 @@
 
 struct nftx_state; /* opaque */
 
-/** nftx_state_new() - nothing is known of the kernel. Release with nftx_state_free(). */
-struct nftx_state *nftx_state_new(const struct nftx_options *options);
+/** nftx_state_new() - nothing is known of the kernel. Release with nftx_state_free().
+ *
+ * @options: of ip and ip6; copied.
+ */
+struct nftx_state *nftx_state_new(const struct nftx_options options[static 2]);
 
 /** nftx_state_free() - NULL is a no-op. */
 void nftx_state_free(struct nftx_state *state);

@@ -20,12 +20,13 @@ struct nftx_survey {
  * A table is adopted when it is of our layout, nobody has touched its rules, and its
  * flags allow it: a plain one cannot become owned (the kernel says EOPNOTSUPP).
  *
+ * @options: of ip and ip6.
  * @flags: NFTX_TABLE_F_* that the tables shall have.
  * @out: set on success only; release with nftx_survey_done().
  *
  * Return: 0; -EBUSY when another, living process owns a table; or a negative errno.
  */
-int nftx_survey(struct nftx_sock *sock, const struct nftx_options *options, uint32_t flags,
+int nftx_survey(struct nftx_sock *sock, const struct nftx_options options[static 2], uint32_t flags,
                 struct nftx_survey *out, struct err *err) MUST_CHECK;
 
 /** nftx_survey_done() - free the lists. */

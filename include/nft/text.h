@@ -10,10 +10,11 @@
  *
  * Stable to the byte for equal input: elements in their order, one a line.
  *
+ * @options: of ip and ip6.
  * @elems: sorted.
  * @elements_only: leave out what never changes: the chains, and maps without elements.
  */
-void nftx_text(struct strbuf *buf, const struct nftx_options *options,
+void nftx_text(struct strbuf *buf, const struct nftx_options options[static 2],
                const struct nftx_elems *elems, bool elements_only);
 
 #endif

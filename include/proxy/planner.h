@@ -26,8 +26,11 @@
 
 /** What the operator decided; borrowed strings and arrays are copied. */
 struct proxy_config {
-	const char *node_name;          /* own Node, and what nodeName is compared with */
-	const struct ipcidr *pod_cidrs; /* what counts as a pod source */
+	const char *node_name;                /* own Node, and what nodeName is compared with */
+	bool pods_of_node;                    /* and so do the own Node's spec.podCIDRs */
+	const struct ipcidr *node_port_cidrs; /* NodePorts are served on local addresses in these */
+	size_t node_port_cidr_count;          /* 0: on the Node's primary addresses */
+	const struct ipcidr *pod_cidrs;       /* what counts as a pod source */
 	size_t pod_cidr_count;
 };
 
@@ -105,6 +108,17 @@ void proxy_changes_done(struct proxy_changes *changes);
 
 /** proxy_planner_touch_all() - have everything planned again by the next proxy_planner_changes(). */
 void proxy_planner_touch_all(struct proxy_planner *planner);
+
+/** proxy_planner_set_addresses() - the addresses that this machine has now.
+ *
+ * Only asked for when NodePorts are served on ranges. Copied.
+ */
+void proxy_planner_set_addresses(struct proxy_planner *planner, const struct ipaddr *addrs,
+                                 size_t count);
+
+/** proxy_planner_refresh() - bring what depends on the Node and the ServiceCIDRs up to date;
+ *  proxy_planner_changes() does it, too. */
+void proxy_planner_refresh(struct proxy_planner *planner);
 
 /** proxy_planner_networks() - service and pod ranges; valid until the planner changes. */
 const struct lb_networks *proxy_planner_networks(const struct proxy_planner *planner);

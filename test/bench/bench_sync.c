@@ -16,7 +16,7 @@
 #include "cmd/source.h"
 #include "cmd/sync.h"
 
-static const struct nftx_options options = { .detect = NFTX_DETECT_NONE };
+static const struct options options = { 0 };
 
 static void must(int ret, const struct err *err)
 {

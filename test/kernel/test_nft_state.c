@@ -24,7 +24,8 @@
 #define SERVICES 24
 
 static const uint8_t families[2] = { 4, 6 };
-static const struct nftx_options options = { .detect = NFTX_DETECT_CIDR };
+static const struct nftx_options options[2] = { { .detect = NFTX_DETECT_CIDR },
+	                                        { .detect = NFTX_DETECT_CIDR } };
 
 static struct lb_networks some_networks(void)
 {
@@ -98,7 +99,7 @@ static void refill(struct nftx_sock *sock, struct nftx_state *state)
 	struct nftx_survey survey;
 	struct err err = { 0 };
 
-	if (nftx_survey(sock, &options, NFTX_TABLE_F_OWNER | NFTX_TABLE_F_PERSIST, &survey, &err) <
+	if (nftx_survey(sock, options, NFTX_TABLE_F_OWNER | NFTX_TABLE_F_PERSIST, &survey, &err) <
 	    0)
 		fail_msg("survey: %s", err.msg);
 	if (send_batch(sock, nftx_state_refill(state, survey.ground), &err) < 0)
@@ -120,7 +121,7 @@ static void stage_all(uint64_t *random, struct nftx_state *state)
 static void holds_what_was_sent(void **unused)
 {
 	uint64_t random = random_seed();
-	struct nftx_state *state = nftx_state_new(&options);
+	struct nftx_state *state = nftx_state_new(options);
 	struct nftx_sock *sock;
 	struct err err = { 0 };
 
@@ -158,7 +159,7 @@ static void sends_nothing_for_nothing(void **unused)
 {
 	uint64_t random = random_seed();
 	uint64_t again = random;
-	struct nftx_state *state = nftx_state_new(&options);
+	struct nftx_state *state = nftx_state_new(options);
 	struct nftx_sock *sock;
 
 	(void)unused;
@@ -275,7 +276,7 @@ static bool sabotage(struct nftx_sock *sock, const struct operation *operations,
 static bool fail_at(uint64_t seed, size_t n, size_t *refused)
 {
 	static struct operation operations[OPERATIONS_MAX];
-	struct nftx_state *state = nftx_state_new(&options);
+	struct nftx_state *state = nftx_state_new(options);
 	struct nftx_elems before = { 0 };
 	struct nftx_elems after = { 0 };
 	struct strbuf text = { 0 };
@@ -352,7 +353,7 @@ static bool is_intact(struct nftx_sock *sock)
 		struct nftx_chains chains;
 
 		assert_int_equal(nftx_sock_chains(sock, families[f], &chains, NULL), 0);
-		intact = intact && nftx_ruleset_is_intact(&options, &chains);
+		intact = intact && nftx_ruleset_is_intact(&options[f], &chains);
 		free(chains.list);
 	}
 	return intact;
@@ -375,7 +376,7 @@ static void notices_changed_rules(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_LEN(crimes); i++) {
 		uint64_t random = 7; /* a seed that gives Services with affinity */
-		struct nftx_state *state = nftx_state_new(&options);
+		struct nftx_state *state = nftx_state_new(options);
 		struct nftx_sock *sock;
 		char command[256];
 
@@ -399,7 +400,7 @@ static void notices_changed_rules(void **unused)
 static void respects_an_owner(void **unused)
 {
 	uint64_t random = random_seed();
-	struct nftx_state *state = nftx_state_new(&options);
+	struct nftx_state *state = nftx_state_new(options);
 	struct nftx_table table;
 	struct nftx_sock *owner;
 	struct nftx_sock *other;

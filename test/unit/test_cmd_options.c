@@ -39,6 +39,19 @@ static const struct row {
 	{ "no CIDR",
 	  { "plan", "--source", "x", "--cluster-cidr", "10.0.0.0/8,10.0.0.0" },
 	  "--cluster-cidr: '10.0.0.0' is not a CIDR" },
+	{ "an unknown mode",
+	  { "plan", "--source", "x", "--detect-local-mode", "Guess" },
+	  "--detect-local-mode: 'Guess' is none of ClusterCIDR, NodeCIDR, BridgeInterface, "
+	  "InterfaceNamePrefix" },
+	{ "a mode without its interface",
+	  { "plan", "--source", "x", "--detect-local-mode", "BridgeInterface" },
+	  "--detect-local-mode=BridgeInterface needs --pod-bridge-interface" },
+	{ "a mode without its prefix",
+	  { "plan", "--source", "x", "--detect-local-mode", "InterfaceNamePrefix" },
+	  "--detect-local-mode=InterfaceNamePrefix needs --pod-interface-name-prefix" },
+	{ "no interface name",
+	  { "plan", "--source", "x", "--pod-bridge-interface", "0123456789abcdef" },
+	  "--pod-bridge-interface: an interface name has 1 to 15 characters" },
 	{ "no boolean",
 	  { "plan", "--source", "x", "--masquerade-all=yes" },
 	  "--masquerade-all: 'yes' is neither true nor false" },
@@ -76,6 +89,9 @@ static void reads_everything(void **state)
 		"-v2",
 		"--logging-format=json",
 	};
+	static const struct ipcidr pods = { .addr = { .family = 6 } };
+	const struct lb_networks networks = { .pod_cidr_count = 1, .pod_cidrs = &pods };
+	struct nftx_options nft[2];
 	struct options options;
 	struct err err = { 0 };
 
@@ -88,8 +104,43 @@ static void reads_everything(void **state)
 	assert_true(options.masquerade_all);
 	assert_int_equal(options.verbosity, 2);
 	assert_int_equal(options.log_format, LOG_JSON);
-	assert_int_equal(options_nft(&options).detect, NFTX_DETECT_CIDR);
-	assert_true(options_nft(&options).masquerade_all);
+	options_nft(&options, &networks, nft);
+	assert_int_equal(nft[0].detect, NFTX_DETECT_NONE); /* no pod range of IPv4 */
+	assert_int_equal(nft[1].detect, NFTX_DETECT_CIDR);
+	assert_true(nft[0].masquerade_all && nft[1].masquerade_all);
+}
+
+static void tells_pods_by_interface(void **state)
+{
+	static const char *const bridge[MAX_ARGS + 1] = {
+		"plan",
+		"--source=x",
+		"--detect-local-mode=BridgeInterface",
+		"--pod-bridge-interface=cbr0",
+		"--nodeport-addresses=10.0.0.0/8,fd00::/8",
+	};
+	static const char *const prefix[MAX_ARGS + 1] = {
+		"plan",
+		"--source=x",
+		"--detect-local-mode=InterfaceNamePrefix",
+		"--pod-interface-name-prefix=veth",
+	};
+	const struct lb_networks networks = { 0 };
+	struct nftx_options nft[2];
+	struct options options;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(parse(bridge, &options, &err), 0);
+	options_nft(&options, &networks, nft);
+	assert_int_equal(nft[0].detect, NFTX_DETECT_BRIDGE);
+	assert_string_equal(nft[1].interface, "cbr0");
+	assert_int_equal(options.node_port_cidr_count, 2);
+	assert_int_equal(parse(prefix, &options, &err), 0);
+	options_nft(&options, &networks, nft);
+	assert_int_equal(nft[1].detect, NFTX_DETECT_PREFIX);
+	assert_string_equal(nft[0].interface, "veth");
+	assert_int_equal(options.node_port_cidr_count, 0);
 }
 
 /* kube-proxy's DaemonSet with only its command replaced. */
@@ -103,7 +154,6 @@ static void runs_without_a_command(void **state)
 	assert_int_equal(parse(args, &options, &err), 0);
 	assert_int_equal(options.command, COMMAND_RUN);
 	assert_false(options.masquerade_all);
-	assert_int_equal(options_nft(&options).detect, NFTX_DETECT_NONE);
 	assert_true(strlen(options.node_name) > 0);
 }
 
@@ -112,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(tells_pods_by_interface),
 		cmocka_unit_test(runs_without_a_command),
 	};
 

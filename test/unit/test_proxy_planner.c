@@ -196,6 +196,107 @@ static void follows_the_node(void **state)
 	proxy_planner_free(planner);
 }
 
+/* nodePortAddresses as ranges: this machine's addresses in them, followed (behaviour, section 2.7). */
+static void serves_node_ports_on_ranges(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *cidrs[2];
+		const char *addresses[4];
+		const char *want;
+	} cases[] = {
+		{ "those in the range, sorted",
+		  { "192.0.2.0/24" },
+		  { "192.0.2.9", "192.0.2.1", "198.51.100.1" },
+		  "192.0.2.1 192.0.2.9 " },
+		{ "a family without a range is open",
+		  { "192.0.2.0/24" },
+		  { "2001:db8::1", "198.51.100.1" },
+		  "2001:db8::1 " },
+		{ "everything, but never loopback or link-local",
+		  { "0.0.0.0/0", "::/0" },
+		  { "127.0.0.1", "169.254.1.1", "fe80::1", "192.0.2.1" },
+		  "192.0.2.1 " },
+		{ "nothing in range", { "192.0.2.0/24", "::1/128" }, { "198.51.100.1" }, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ipcidr cidrs[2];
+		struct ipaddr addresses[4];
+		struct proxy_config config = { .node_name = "node-1", .node_port_cidrs = cidrs };
+		struct proxy_planner *planner;
+		struct strbuf text = { 0 };
+		struct proxy_changes changes;
+		struct diags diags = { 0 };
+		size_t count = 0;
+
+		print_message("  - %s\n", cases[i].what);
+		for (size_t k = 0; k < 2 && cases[i].cidrs[k] != NULL; k++)
+			assert_int_equal(ipcidr_parse(cases[i].cidrs[k],
+			                              &cidrs[config.node_port_cidr_count++], NULL),
+			                 0);
+		for (; count < 4 && cases[i].addresses[count] != NULL; count++)
+			assert_int_equal(
+				ipaddr_parse(cases[i].addresses[count], &addresses[count], NULL),
+				0);
+		planner = proxy_planner_new(&config, seed);
+		(void)put(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.1 fd00::1",
+		                           .ports = "-:tcp:80:30080"));
+		proxy_planner_changes(planner, &changes, &diags);
+		proxy_changes_done(&changes);
+		proxy_planner_set_addresses(planner, addresses, count); /* a live change */
+		proxy_planner_changes(planner, &changes, &diags);
+		strbuf_puts(&text, "");
+		for (size_t k = 0; changes.count > 0 && k < changes.services[0]->frontend_count;
+		     k++) {
+			const struct lb_frontend *f = &changes.services[0]->frontends[k];
+			char addr[IPADDR_TEXT];
+
+			if (f->kind == LB_NODE_PORT)
+				strbuf_printf(&text, "%s ", ipaddr_format(&f->addr, addr));
+		}
+		assert_string_equal(text.text, cases[i].want);
+		proxy_changes_done(&changes);
+		strbuf_done(&text);
+		proxy_planner_free(planner);
+	}
+}
+
+/* detectLocalMode NodeCIDR: the Node's podCIDRs, live. */
+static void takes_pods_from_the_node(void **state)
+{
+	struct proxy_config config = { .node_name = "node-1", .pods_of_node = true };
+	struct proxy_planner *planner = proxy_planner_new(&config, seed);
+	struct ipcidr pods[2];
+	struct proxy_node node = {
+		.meta = { .kind = PROXY_NODE, .namespace = "", .name = "node-1" },
+		.zone = "",
+		.pod_cidr_count = 2,
+		.pod_cidrs = pods
+	};
+	struct proxy_changes changes;
+	struct diags diags = { 0 };
+
+	(void)state;
+	assert_int_equal(ipcidr_parse("10.244.3.0/24", &pods[0], NULL), 0);
+	assert_int_equal(ipcidr_parse("fd00:10:244:3::/64", &pods[1], NULL), 0);
+	proxy_planner_changes(planner, &changes, &diags);
+	proxy_changes_done(&changes);
+	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 0);
+	(void)put(planner, proxy_object_pack(&node.meta));
+	proxy_planner_changes(planner, &changes, &diags);
+	assert_true(changes.networks);
+	proxy_changes_done(&changes);
+	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 2);
+	(void)proxy_planner_delete(planner, PROXY_NODE, "", "node-1");
+	proxy_planner_changes(planner, &changes, &diags);
+	assert_true(changes.networks);
+	proxy_changes_done(&changes);
+	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 0);
+	proxy_planner_free(planner);
+}
+
 static void merges_service_cidrs(void **state)
 {
 	struct proxy_planner *planner = new_planner();
@@ -466,6 +567,8 @@ int main(void)
 		cmocka_unit_test(gives_a_claim_to_the_older),
 		cmocka_unit_test(shares_addresses),
 		cmocka_unit_test(follows_the_node),
+		cmocka_unit_test(serves_node_ports_on_ranges),
+		cmocka_unit_test(takes_pods_from_the_node),
 		cmocka_unit_test(merges_service_cidrs),
 		cmocka_unit_test(applies_a_list_as_a_whole),
 		cmocka_unit_test(takes_the_later_of_two),
