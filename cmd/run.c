@@ -22,12 +22,17 @@
 #include "cmd/sync.h"
 #include "cmd/version.h"
 
+/* Affinity records are looked through once more after this time: packets that were in flight during
+ * a commit may have recorded what was true before it. It is also the least time between purges. */
+#define PURGE_AGAIN_S 1.
+
 struct daemon {
 	const struct options *options;
 	struct ev_loop *loop;
 	ev_io file_io;
 	ev_io address_io;
 	ev_timer retry;
+	ev_timer purge;
 	ev_prepare prepare;
 	ev_signal term;
 	ev_signal interrupt;
@@ -97,6 +102,31 @@ static int sync_now(struct daemon *d, struct err *err)
 	return ret;
 }
 
+/* Looks for stale affinity records; if there may be some, once more a second later. */
+static void purge(struct daemon *d, bool again)
+{
+	struct err err = { 0 };
+	size_t purged = 0;
+	int ret = sync_purge(d->sync, again, &purged, &err);
+
+	if (ret < 0)
+		log_warning_limited("stale affinity not purged", LOG_STR("reason", err.msg));
+	if (purged > 0)
+		log_debug("stale affinity purged", LOG_U64("records", purged));
+	if (ret == 1 || ret < 0) {
+		ev_timer_stop(d->loop, &d->purge);
+		ev_timer_set(&d->purge, PURGE_AGAIN_S, 0.);
+		ev_timer_start(d->loop, &d->purge);
+	}
+}
+
+static void on_purge(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	purge(w->data, true);
+}
+
 static void arm_retry(struct daemon *d)
 {
 	uint64_t wait = schedule_wait(&d->schedule, clock_us());
@@ -123,6 +153,8 @@ static void turn(struct daemon *d)
 			          LOG_STR("reason", err.msg),
 			          LOG_U64("failures", d->schedule.failures));
 	}
+	if (!ev_is_active(&d->purge))
+		purge(d, false);
 	arm_retry(d);
 }
 
@@ -203,11 +235,12 @@ static void on_dump(struct ev_loop *loop, ev_signal *w, int events)
 static void start_watchers(struct daemon *d)
 {
 	ev_init(&d->retry, on_retry);
+	ev_init(&d->purge, on_purge);
 	ev_prepare_init(&d->prepare, on_prepare);
 	ev_signal_init(&d->term, on_stop, SIGTERM);
 	ev_signal_init(&d->interrupt, on_stop, SIGINT);
 	ev_signal_init(&d->dump, on_dump, SIGUSR1);
-	d->retry.data = d->prepare.data = d->dump.data = d;
+	d->retry.data = d->purge.data = d->prepare.data = d->dump.data = d;
 	ev_prepare_start(d->loop, &d->prepare);
 	ev_signal_start(d->loop, &d->term);
 	ev_signal_start(d->loop, &d->interrupt);
@@ -266,7 +299,10 @@ static int start(struct daemon *d, struct err *err)
 		return ret;
 	report_node(d->options, d->planner);
 	follow_source(d);
-	return sync_now(d, err);
+	ret = sync_now(d, err);
+	if (ret == 0)
+		purge(d, false);
+	return ret;
 }
 
 static void stop(struct daemon *d)

@@ -7,7 +7,11 @@
 
 #include "base/mem.h"
 #include "cmd/clock.h"
+#include "nft/affinity.h"
 #include "nft/survey.h"
+
+/* Records may expire between their dump and their deletion, which refuses the whole batch. */
+#define PURGE_TRIES 5
 
 struct sync {
 	const struct options *options;
@@ -15,7 +19,8 @@ struct sync {
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
 	struct nftx_state *state;
-	bool can_own; /* the kernel takes owner and persist, as far as we know */
+	bool can_destroy; /* it knows DESTROYSETELEM, as far as we know */
+	bool can_own;     /* the kernel takes owner and persist, as far as we know */
 };
 
 struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
@@ -29,6 +34,7 @@ struct sync *sync_new(const struct options *options, struct proxy_planner *plann
 	options_nft(options, proxy_planner_networks(planner), sync->nft);
 	sync->state = nftx_state_new(sync->nft);
 	sync->can_own = true;
+	sync->can_destroy = true;
 	return sync;
 }
 
@@ -147,4 +153,53 @@ int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
 	sync->can_own = false;
 	diag_clear(diags);
 	return run_once(sync, report, diags, err);
+}
+
+/* The purge of one moment; -ENOENT when records expired under it (without DESTROYSETELEM). */
+static int purge_once(struct sync *sync, size_t *purged, struct err *err)
+{
+	struct nftx_elems present = { 0 };
+	struct nftx_elems records = { 0 };
+	struct nftx_batch *batch = NULL;
+	int ret = nftx_sock_dump(sync->sock, 4, NFTX_AFFINITY, &records, err);
+
+	if (ret == 0)
+		ret = nftx_sock_dump(sync->sock, 6, NFTX_AFFINITY, &records, err);
+	if (ret == 0 && records.count > 0) {
+		nftx_state_sticky_elements(sync->state, &present);
+		batch = nftx_affinity_purge(&present, &records, sync->can_destroy);
+	}
+	if (batch != NULL) {
+		nftx_batch_end(batch, true);
+		ret = nftx_sock_commit(sync->sock, batch, err);
+		if (ret == 0)
+			*purged += nftx_batch_size(batch).elements;
+		nftx_batch_free(batch);
+	}
+	free(present.list);
+	nftx_dump_done(&records);
+	return ret;
+}
+
+int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err)
+{
+	int ret = -ENOENT;
+	bool asked;
+
+	*purged = 0;
+	if (!nftx_state_is_known(sync->state))
+		return 0;
+	asked = nftx_state_lost_affinity(sync->state);
+	if (!asked && !again)
+		return 0;
+	for (int i = 0; i < PURGE_TRIES && ret == -ENOENT; i++) {
+		ret = purge_once(sync, purged, err);
+		if ((ret == -EINVAL || ret == -EOPNOTSUPP) && sync->can_destroy) {
+			sync->can_destroy = false; /* a kernel before 6.3 */
+			ret = -ENOENT;
+		}
+	}
+	if (ret < 0)
+		return ret;
+	return asked ? 1 : 2;
 }

@@ -49,6 +49,19 @@ void sync_free(struct sync *sync);
 int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
              struct err *err) MUST_CHECK;
 
+/** sync_purge() - delete affinity records that lead nowhere any more, if a sync may have left some.
+ *
+ * A dump of the affinity maps: 0.1 s when they are full.
+ *
+ * @again: look even if no sync asked for it since the last call, for records that packets in
+ *         flight have made.
+ * @purged: records deleted.
+ *
+ * Return: 1 when a sync had asked for it, 2 when only @again did, 0 when there was no need, or a
+ *         negative errno.
+ */
+int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err) MUST_CHECK;
+
 /** sync_owns() - did the kernel let us own the tables (Linux 6.9 and later)? */
 bool sync_owns(const struct sync *sync);
 

@@ -28,7 +28,7 @@
 /* A list of elements is one attribute, whose length has 16 bits. */
 #define GATHER_BYTES 65000u
 
-enum operation { DEL, ADD, OPERATIONS };
+enum operation { DEL, DESTROY, ADD, OPERATIONS };
 
 struct nftx_batch {
 	struct nftnl_batch *pages;
@@ -129,12 +129,13 @@ static void flush_all(struct nftx_batch *batch, enum operation op)
 static struct nlmsghdr *open_message(struct nftx_batch *batch, enum operation op, size_t f,
                                      enum nftx_map map)
 {
-	uint16_t type = op == ADD ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM;
+	static const uint16_t types[OPERATIONS] = { NFT_MSG_DELSETELEM, NFTX_MSG_DESTROYSETELEM,
+		                                    NFT_MSG_NEWSETELEM };
 	struct nlmsghdr **msg = &batch->gather[op][f][map];
 
 	if (*msg == NULL)
 		*msg = xmalloc(GATHER_BYTES + NFTX_ELEM_ATTR_MAX);
-	(void)put_header(*msg, type, f == 0 ? NFPROTO_IPV4 : NFPROTO_IPV6,
+	(void)put_header(*msg, types[op], f == 0 ? NFPROTO_IPV4 : NFPROTO_IPV6,
 	                 op == ADD ? NLM_F_CREATE : 0, 0);
 	put_set_name(*msg, map);
 	batch->gather_list[op][f][map] = mnl_attr_nest_start(*msg, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -149,13 +150,15 @@ static void gather(struct nftx_batch *batch, enum operation op, const struct nft
 	ASSERT(!batch->ended && (op == ADD || !batch->additions_out));
 	if (msg != NULL && batch->gather_list[op][f][elem->map] != NULL &&
 	    msg->nlmsg_len > GATHER_BYTES - NFTX_ELEM_ATTR_MAX) {
-		if (op == ADD)
+		if (op == ADD) {
 			flush_all(batch, DEL);
+			flush_all(batch, DESTROY);
+		}
 		flush_one(batch, op, f, elem->map);
 	}
 	if (msg == NULL || batch->gather_list[op][f][elem->map] == NULL)
 		msg = open_message(batch, op, f, elem->map);
-	nftx_elem_encode(msg, elem, op == DEL);
+	nftx_elem_encode(msg, elem, op != ADD);
 	batch->size.elements++;
 }
 
@@ -167,6 +170,11 @@ void nftx_batch_add(struct nftx_batch *batch, const struct nftx_elem *elem)
 void nftx_batch_del(struct nftx_batch *batch, const struct nftx_elem *elem)
 {
 	gather(batch, DEL, elem);
+}
+
+void nftx_batch_destroy(struct nftx_batch *batch, const struct nftx_elem *elem)
+{
+	gather(batch, DESTROY, elem);
 }
 
 void nftx_batch_flush_map(struct nftx_batch *batch, uint8_t family, enum nftx_map map)
@@ -184,8 +192,8 @@ void nftx_batch_end(struct nftx_batch *batch, bool commit)
 	size_t count;
 
 	ASSERT(!batch->ended);
-	flush_all(batch, DEL);
-	flush_all(batch, ADD);
+	for (enum operation op = 0; op < OPERATIONS; op++)
+		flush_all(batch, op);
 	if (commit) {
 		nftnl_batch_end(nftnl_batch_buffer(batch->pages), ++batch->seq);
 		ASSERT(nftnl_batch_update(batch->pages) >= 0);

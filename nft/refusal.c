@@ -77,6 +77,7 @@ static const char *message_kind(uint16_t type)
 	case NFT_MSG_NEWSETELEM:
 		return "adding";
 	case NFT_MSG_DELSETELEM:
+	case NFTX_MSG_DESTROYSETELEM:
 		return "deleting";
 	default:
 		return "message";
@@ -120,7 +121,8 @@ static void name_message(struct strbuf *text, const struct nlmsghdr *msg, size_t
 	enum nftx_map map;
 
 	strbuf_puts(text, family == 4 ? "ip " : "ip6 ");
-	if (type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM) {
+	if (type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM &&
+	    type != NFTX_MSG_DESTROYSETELEM) {
 		strbuf_printf(text, "%s '%s'", kind, attr_text(msg, name_attr(type)));
 		return;
 	}

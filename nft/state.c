@@ -26,6 +26,8 @@ struct place {
 struct nftx_state {
 	struct nftx_options options[2]; /* ip, ip6 */
 	bool known;
+	bool lost_affinity; /* by commits since it was asked for */
+	bool staged_loss;   /* by the batch taken last */
 
 	struct place *places;
 	size_t place_count;
@@ -173,6 +175,18 @@ static void diff_place(const struct place *place, struct nftx_diff *out)
 	free(now.list);
 }
 
+/* Does the change of a sticky Service leave records behind that are not true any more? */
+static bool loses_affinity(const struct place *place, const struct nftx_diff *diff, size_t first)
+{
+	if (place->present == NULL || place->present->affinity_s == 0)
+		return false;
+	for (size_t i = first; i < diff->del.count; i++)
+		if (diff->del.list[i].map == NFTX_BACKENDS ||
+		    diff->del.list[i].map == NFTX_STICKY_FRONTENDS)
+			return true;
+	return false;
+}
+
 /* An element that one Service gives up and another takes over unchanged needs nothing. */
 static void cancel_handovers(struct nftx_diff *diff)
 {
@@ -211,8 +225,14 @@ struct nftx_batch *nftx_state_change(struct nftx_state *state)
 	struct nftx_batch *batch;
 
 	ASSERT(state->known);
-	for (size_t i = 0; i < state->staged_count; i++)
-		diff_place(&state->places[state->staged[i]], &diff);
+	state->staged_loss = false;
+	for (size_t i = 0; i < state->staged_count; i++) {
+		const struct place *place = &state->places[state->staged[i]];
+		size_t first = diff.del.count;
+
+		diff_place(place, &diff);
+		state->staged_loss = state->staged_loss || loses_affinity(place, &diff, first);
+	}
 	if (state->staged_count > 1)
 		cancel_handovers(&diff);
 	if (diff.del.count == 0 && diff.add.count == 0 && !state->networks_staged) {
@@ -283,6 +303,7 @@ struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx
 
 	ASSERT(!state->known);
 	state->timeout_count = 0;
+	state->staged_loss = true;
 	for (size_t f = 0; f < 2; f++)
 		prepare_table(state, batch, f, &ground[f]);
 	adopt_timeouts(state, batch, ground);
@@ -327,6 +348,24 @@ void nftx_state_committed(struct nftx_state *state)
 		state->networks_staged = false;
 	}
 	state->known = true;
+	state->lost_affinity = state->lost_affinity || state->staged_loss;
+	state->staged_loss = false;
+}
+
+bool nftx_state_lost_affinity(struct nftx_state *state)
+{
+	bool lost = state->lost_affinity;
+
+	state->lost_affinity = false;
+	return lost;
+}
+
+void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out)
+{
+	for (size_t id = 0; id < state->place_count; id++)
+		if (state->places[id].present != NULL && state->places[id].present->affinity_s != 0)
+			nftx_render(state->places[id].present, out);
+	nftx_elems_sort(out);
 }
 
 void nftx_state_elements(const struct nftx_state *state, struct nftx_elems *out)

@@ -21,6 +21,9 @@
 #include "nft/elem.h"
 #include "nft/layout.h"
 
+/* enum nf_tables_msg_types, since Linux 6.3; not in the headers of Debian 12. */
+#define NFTX_MSG_DESTROYSETELEM 30
+
 struct nftx_batch; /* opaque: pages of messages */
 
 /** nftx_batch_new() - an empty batch; the begin message is in it. Release with nftx_batch_free(). */
@@ -49,6 +52,9 @@ void nftx_batch_add(struct nftx_batch *batch, const struct nftx_elem *elem);
 
 /** nftx_batch_del() - delete @elem, which must be there. */
 void nftx_batch_del(struct nftx_batch *batch, const struct nftx_elem *elem);
+
+/** nftx_batch_destroy() - delete @elem if it is there (Linux 6.3; refused before). */
+void nftx_batch_destroy(struct nftx_batch *batch, const struct nftx_elem *elem);
 
 /** nftx_batch_flush_map() - delete all elements of one map. */
 void nftx_batch_flush_map(struct nftx_batch *batch, uint8_t family, enum nftx_map map);

@@ -73,6 +73,13 @@ void nftx_state_committed(struct nftx_state *state);
 /** nftx_state_elements() - append all elements of the known present (nothing staged), sorted. */
 void nftx_state_elements(const struct nftx_state *state, struct nftx_elems *out);
 
+/** nftx_state_lost_affinity() - has a commit since the last call taken a backend, or its affinity,
+ *  from a sticky frontend, or was it a refill? Then there may be stale records (nft/affinity.h). */
+bool nftx_state_lost_affinity(struct nftx_state *state);
+
+/** nftx_state_sticky_elements() - append the elements of all Services with affinity, sorted. */
+void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out);
+
 /** nftx_state_memory() - bytes held for the present, for metrics. */
 size_t nftx_state_memory(const struct nftx_state *state);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nft/affinity.h"
 #include "nft/attr.h"
 #include "nft/elem_codec.h"
 #include "nft/sock.h"
@@ -344,6 +345,106 @@ static void survives_every_refusal(void **unused)
 	assert_true(refused > 0);
 }
 
+/* A record of affinity: @client of the frontend and with the backend of @backend. */
+static struct nftx_elem make_record(const struct nftx_elem *backend, uint8_t client)
+{
+	struct nftx_elem record = { .family = backend->family, .map = NFTX_AFFINITY };
+	size_t len = ipaddr_len(backend->family);
+
+	record.key[0] = client;
+	record.key[1] = (uint8_t)nftx_elem_slot(backend);
+	memcpy(record.key + len, backend->key, nftx_map_key_bytes(NFTX_FRONTENDS, backend->family));
+	memcpy(record.data, backend->data, sizeof(record.data));
+	return record;
+}
+
+static bool contains(const struct nftx_elems *elems, const struct nftx_elem *elem)
+{
+	for (size_t i = 0; i < elems->count; i++)
+		if (nftx_elem_cmp(&elems->list[i], elem) == 0)
+			return true;
+	return false;
+}
+
+/* Writes two records for each backend: client 1 is on it, client 2 on one that is gone.
+ * Return: how many are true, those of client 1 on frontends with affinity. */
+static size_t write_records(struct nftx_sock *sock, const struct nftx_elems *present,
+                            const struct nftx_elems *sticky)
+{
+	struct nftx_batch *batch = nftx_batch_new();
+	struct err err = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < present->count; i++) {
+		const struct nftx_elem *elem = &present->list[i];
+		struct nftx_elem record;
+
+		if (elem->map != NFTX_BACKENDS || nftx_elem_slot(elem) >= NFTX_LOCAL_BASE)
+			continue; /* of the local row most are in the other one, too */
+		count += contains(sticky, elem);
+		record = make_record(elem, 1);
+		nftx_batch_add(batch, &record);
+		record = make_record(elem, 2);
+		record.data[1] ^= 0x40;
+		nftx_batch_add(batch, &record);
+	}
+	if (send_batch(sock, batch, &err) < 0)
+		fail_msg("%s", err.msg);
+	return count;
+}
+
+static struct nftx_elems dump_affinity(struct nftx_sock *sock)
+{
+	struct nftx_elems out = { 0 };
+
+	for (size_t f = 0; f < 2; f++)
+		assert_int_equal(nftx_sock_dump(sock, families[f], NFTX_AFFINITY, &out, NULL), 0);
+	return out;
+}
+
+/* Of all records, those whose frontend has affinity and still has the backend stay. */
+static void purges_stale_affinity(void **unused)
+{
+	uint64_t random = 7; /* a seed that gives Services with affinity, and without */
+	struct nftx_state *state = nftx_state_new(options);
+	struct nftx_elems present = { 0 };
+	struct nftx_elems sticky = { 0 };
+	struct nftx_elems records;
+	struct err err = { 0 };
+	struct nftx_batch *batch;
+	struct nftx_sock *sock;
+	size_t stay;
+
+	(void)unused;
+	netns_enter();
+	assert_int_equal(nftx_sock_open(&sock, NULL), 0);
+	stage_all(&random, state);
+	refill(sock, state);
+	assert_true(nftx_state_lost_affinity(state)); /* a refill does not know what was there */
+	assert_false(nftx_state_lost_affinity(state));
+	nftx_state_elements(state, &present);
+	nftx_state_sticky_elements(state, &sticky);
+	stay = write_records(sock, &present, &sticky);
+	assert_true(stay > 0);
+	records = dump_affinity(sock);
+	assert_true(records.count > 2 * stay);
+	batch = nftx_affinity_purge(&sticky, &records, true);
+	assert_non_null(batch);
+	if (send_batch(sock, batch, &err) < 0)
+		fail_msg("%s", err.msg);
+	nftx_dump_done(&records);
+	records = dump_affinity(sock);
+	assert_int_equal(records.count, stay);
+	for (size_t i = 0; i < records.count; i++)
+		assert_int_equal(records.list[i].key[0], 1);
+	assert_null(nftx_affinity_purge(&sticky, &records, true));
+	free(present.list);
+	free(sticky.list);
+	nftx_dump_done(&records);
+	nftx_state_free(state);
+	nftx_sock_close(sock);
+}
+
 /* Whether the rules of both tables are as they were written, remember chains included. */
 static bool is_intact(struct nftx_sock *sock)
 {
@@ -431,6 +532,7 @@ int main(void)
 		cmocka_unit_test(holds_what_was_sent),
 		cmocka_unit_test(sends_nothing_for_nothing),
 		cmocka_unit_test(survives_every_refusal),
+		cmocka_unit_test(purges_stale_affinity),
 		cmocka_unit_test(notices_changed_rules),
 		cmocka_unit_test(respects_an_owner),
 	};
