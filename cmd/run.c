@@ -31,6 +31,7 @@ struct daemon {
 	struct ev_loop *loop;
 	ev_io file_io;
 	ev_io address_io;
+	ev_io flow_io;
 	ev_timer retry;
 	ev_timer purge;
 	ev_prepare prepare;
@@ -42,9 +43,12 @@ struct daemon {
 	struct addresses *addresses; /* NULL: NodePorts do not depend on them */
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
+	struct nftx_flows *flows; /* NULL: no connection tracking to look through */
+	uint64_t flows_deleted;   /* said so far */
 	struct sync *sync;
 	struct schedule schedule;
 	struct diags source_diags; /* of the last reading */
+	bool node_missing;         /* and it was said */
 	bool read_due;
 	bool read_failed;  /* the last reading failed: what is in force is older than the source */
 	bool started;      /* the first sync is in the kernel */
@@ -84,21 +88,59 @@ static int read_source(struct daemon *d, struct err *err)
 	          LOG_U64("skipped", counts.skipped), LOG_U64("bad", counts.bad),
 	          LOG_U64("took_us", clock_us() - begin));
 	report_new(&d->source_diags, &diags);
+	if (!d->node_missing)
+		report_node(d->options, d->planner);
+	d->node_missing = !proxy_planner_counts(d->planner).node_known;
 	schedule_touch(&d->schedule, clock_us());
 	return 0;
+}
+
+/* Goes on with looking through UDP flows; what goes wrong is tried again with the next change. */
+static void turn_flows(struct daemon *d)
+{
+	struct err err = { 0 };
+	int ret = nftx_flows_turn(d->flows, &err);
+	struct nftx_flow_stats stats = nftx_flows_stats(d->flows);
+
+	if (ret < 0)
+		log_warning_limited("stale UDP flows not deleted", LOG_STR("reason", err.msg));
+	if (ret != 0 || stats.deleted == d->flows_deleted)
+		return;
+	log_debug("stale UDP flows deleted", LOG_U64("flows", stats.deleted - d->flows_deleted),
+	          LOG_U64("failed", stats.failed));
+	d->flows_deleted = stats.deleted;
+}
+
+/* After a sync: the flows of the UDP frontends that it concerned. */
+static void start_flows(struct daemon *d)
+{
+	struct err err = { 0 };
+
+	if (d->flows == NULL || sync_fronts(d->sync)->count == 0)
+		return;
+	if (nftx_flows_start(d->flows, sync_fronts(d->sync), &err) < 0) {
+		log_warning_limited("stale UDP flows not looked for", LOG_STR("reason", err.msg));
+		return;
+	}
+	turn_flows(d);
 }
 
 static int sync_now(struct daemon *d, struct err *err)
 {
 	struct sync_report report;
 	struct diags diags = { 0 };
-	int ret = sync_run(d->sync, &report, &diags, err);
+	int ret;
+
+	sync_note_gains(d->sync, d->flows != NULL && nftx_flows_busy(d->flows));
+	ret = sync_run(d->sync, &report, &diags, err);
 
 	report_diags(&diags);
 	diag_done(&diags);
 	schedule_done(&d->schedule, clock_us(), ret == 0);
 	if (ret == 0 && report.sent)
 		log_synced(d, &report);
+	if (ret == 0)
+		start_flows(d);
 	return ret;
 }
 
@@ -118,6 +160,13 @@ static void purge(struct daemon *d, bool again)
 		ev_timer_set(&d->purge, PURGE_AGAIN_S, 0.);
 		ev_timer_start(d->loop, &d->purge);
 	}
+}
+
+static void on_flows(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)loop;
+	(void)events;
+	turn_flows(w->data);
 }
 
 static void on_purge(struct ev_loop *loop, ev_timer *w, int events)
@@ -258,6 +307,20 @@ static void follow_source(struct daemon *d)
 	ev_io_start(d->loop, &d->file_io);
 }
 
+/* Without connection tracking's netlink everything else works. */
+static void open_flows(struct daemon *d)
+{
+	struct err err = { 0 };
+
+	if (nftx_flows_open(&d->flows, &err) < 0) {
+		log_warning("stale UDP flows will stay", LOG_STR("reason", err.msg));
+		return;
+	}
+	ev_io_init(&d->flow_io, on_flows, nftx_flows_fd(d->flows), EV_READ);
+	d->flow_io.data = d;
+	ev_io_start(d->loop, &d->flow_io);
+}
+
 static int follow_addresses(struct daemon *d, struct err *err)
 {
 	const struct ipaddr *list;
@@ -291,13 +354,19 @@ static int start(struct daemon *d, struct err *err)
 	d->planner = command_planner(d->options);
 	d->sync = sync_new(d->options, d->planner, d->sock);
 	d->event_us = clock_us();
+	open_flows(d);
 	ret = follow_addresses(d, err);
 	if (ret < 0)
 		return ret;
 	ret = read_source(d, err);
+	if (ret == -ENODATA && watch_file_fd(d->file) >= 0) {
+		log_error("nothing to do yet, the kernel keeps what it has",
+		          LOG_STR("reason", err->msg));
+		follow_source(d);
+		return 0;
+	}
 	if (ret < 0)
 		return ret;
-	report_node(d->options, d->planner);
 	follow_source(d);
 	ret = sync_now(d, err);
 	if (ret == 0)
@@ -311,6 +380,7 @@ static void stop(struct daemon *d)
 		ev_loop_destroy(d->loop);
 	sync_free(d->sync);
 	proxy_planner_free(d->planner);
+	nftx_flows_close(d->flows);
 	nftx_sock_close(d->sock);
 	watch_file_close(d->file);
 	addresses_close(d->addresses);

@@ -19,6 +19,8 @@ struct sync {
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
 	struct nftx_state *state;
+	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
+	bool note_gains;
 	bool can_destroy; /* it knows DESTROYSETELEM, as far as we know */
 	bool can_own;     /* the kernel takes owner and persist, as far as we know */
 };
@@ -43,7 +45,18 @@ void sync_free(struct sync *sync)
 	if (sync == NULL)
 		return;
 	nftx_state_free(sync->state);
+	nftx_flow_fronts_done(&sync->fronts);
 	free(sync);
+}
+
+struct nftx_flow_fronts *sync_fronts(struct sync *sync)
+{
+	return &sync->fronts;
+}
+
+void sync_note_gains(struct sync *sync, bool gains)
+{
+	sync->note_gains = gains;
 }
 
 bool sync_owns(const struct sync *sync)
@@ -126,6 +139,7 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	follow_options(sync);
 	*report = (struct sync_report){ .refill = !nftx_state_is_known(sync->state) };
 	stage(sync, report, diags);
+	nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
 	report->plan_us = clock_us() - begin;
 	begin = clock_us();
 	if (report->refill)

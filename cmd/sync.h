@@ -49,6 +49,14 @@ void sync_free(struct sync *sync);
 int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
              struct err *err) MUST_CHECK;
 
+/** sync_fronts() - the UDP frontends that syncs have concerned, failed ones too; to be given to
+ *  nftx_flows_start() after a sync that succeeded. */
+struct nftx_flow_fronts *sync_fronts(struct sync *sync);
+
+/** sync_note_gains() - shall syncs note frontends that only gain backends, too? While a walk is
+ *  under way, see nftx_note_kept(). */
+void sync_note_gains(struct sync *sync, bool gains);
+
 /** sync_purge() - delete affinity records that lead nowhere any more, if a sync may have left some.
  *
  * A dump of the affinity maps: 0.1 s when they are full.

@@ -46,6 +46,8 @@ struct lb_port {
 	bool has_any; /* some endpoint somewhere is usable: no local one means drop, not refuse */
 	struct lb_pool all;   /* cluster policy */
 	struct lb_pool local; /* local policy; empty unless a frontend of this port needs it */
+	struct lb_pool
+		serving; /* of UDP ports: all that serve, chosen or not, sorted: flows may stay */
 };
 
 /* What a frontend's address is, which decides about masquerading. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nft/flow_notes.h"
 #include "nft/render.h"
 #include "nft/ruleset.h"
 #include "nft/slots.h"
@@ -350,6 +351,21 @@ void nftx_state_committed(struct nftx_state *state)
 	state->known = true;
 	state->lost_affinity = state->lost_affinity || state->staged_loss;
 	state->staged_loss = false;
+}
+
+void nftx_state_note_flows(const struct nftx_state *state, bool gains,
+                           struct nftx_flow_fronts *fronts)
+{
+	for (size_t i = 0; i < state->staged_count; i++) {
+		const struct place *place = &state->places[state->staged[i]];
+
+		nftx_note_gone(place->present, place->staged, fronts);
+	}
+	for (size_t i = 0; i < state->staged_count; i++) {
+		const struct place *place = &state->places[state->staged[i]];
+
+		nftx_note_kept(place->present, place->staged, gains, fronts);
+	}
 }
 
 bool nftx_state_lost_affinity(struct nftx_state *state)

@@ -189,25 +189,37 @@ static struct lb_pool select_local(const struct candidate *list, size_t count,
 	return pool;
 }
 
-bool select_endpoints(const struct proxy_service_port *port, uint8_t family,
+/* The behaviour of UDP flows to endpoints that serve is not a matter of policy (section 4.1). */
+static struct lb_pool select_serving(const struct candidate *list, size_t count,
+                                     struct backend_list *out)
+{
+	struct lb_pool pool = { .first = (uint32_t)out->count };
+
+	for (size_t i = 0; i < count; i++)
+		if ((list[i].conditions & PROXY_EP_SERVING) != 0)
+			push(out, &pool, &list[i].backend);
+	return pool;
+}
+
+void select_endpoints(const struct proxy_service_port *port, uint8_t family,
                       const struct proxy_endpoint_slice *const *slices, size_t slice_count,
                       const struct proxy_facts *facts, struct endpoint_want want,
                       struct endpoint_scratch *scratch, struct backend_list *out,
-                      struct lb_pool *all, struct lb_pool *local)
+                      struct lb_port *lb)
 {
 	size_t count = gather(port, family, slices, slice_count, facts, scratch);
-	bool has_any;
+	const struct candidate *list;
 
-	*all = (struct lb_pool){ 0 };
-	*local = (struct lb_pool){ 0 };
 	count = deduplicate(scratch->candidates, count);
+	list = scratch->candidates;
 	if (want.all)
-		*all = select_all(scratch->candidates, count, out);
-	has_any = all->count > 0;
-	if (!want.local)
-		return has_any;
-	for (size_t i = 0; i < count && !has_any; i++)
-		has_any = is_ready(&scratch->candidates[i]) || is_draining(&scratch->candidates[i]);
-	*local = select_local(scratch->candidates, count, out);
-	return has_any;
+		lb->all = select_all(list, count, out);
+	lb->has_any = lb->all.count > 0;
+	if (want.local) {
+		for (size_t i = 0; i < count && !lb->has_any; i++)
+			lb->has_any = is_ready(&list[i]) || is_draining(&list[i]);
+		lb->local = select_local(list, count, out);
+	}
+	if (port->protocol == PROXY_UDP)
+		lb->serving = select_serving(list, count, out);
 }

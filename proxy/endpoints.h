@@ -39,14 +39,12 @@ struct endpoint_want {
 
 /** select_endpoints() - append the endpoints of @port in @family to @out.
  *
- * @all, @local: where in @out the two sets are; sorted by address and port.
- *
- * Return: whether any endpoint is usable anywhere (hasAny).
+ * @lb: gets has_any, and where in @out the sets are; sorted by address and port.
  */
-bool select_endpoints(const struct proxy_service_port *port, uint8_t family,
+void select_endpoints(const struct proxy_service_port *port, uint8_t family,
                       const struct proxy_endpoint_slice *const *slices, size_t slice_count,
                       const struct proxy_facts *facts, struct endpoint_want want,
                       struct endpoint_scratch *scratch, struct backend_list *out,
-                      struct lb_pool *all, struct lb_pool *local);
+                      struct lb_port *lb);
 
 #endif

@@ -81,9 +81,8 @@ static void add_port(struct draft *d, const struct proxy_service_port *port, uin
 		               .family = family,
 		               .protocol = (uint8_t)port->protocol };
 
-	out.has_any = select_endpoints(port, family, slices, slice_count, d->facts,
-	                               wanted_sets(d->service, port, family), scratch, &d->backends,
-	                               &out.all, &out.local);
+	select_endpoints(port, family, slices, slice_count, d->facts,
+	                 wanted_sets(d->service, port, family), scratch, &d->backends, &out);
 	bound_pool(d, &out.all, LB_MAX_BACKENDS, "endpoints", port->name);
 	bound_pool(d, &out.local, LB_MAX_LOCAL_BACKENDS, "local endpoints", port->name);
 	d->ports = vec_reserve(d->ports, &d->port_cap, d->port_count + 1, sizeof(*d->ports));
@@ -238,17 +237,26 @@ static int address_order(const void *x, const void *y)
 	                  &((const struct lb_address *)y)->addr);
 }
 
+static void collect_local(struct draft *d, const struct lb_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->count; i++) {
+		const struct lb_backend *backend = &d->backends.list[pool->first + i];
+
+		if (!backend->is_local)
+			continue;
+		d->local_addresses = vec_reserve(d->local_addresses, &d->local_cap,
+		                                 d->local_count + 1, sizeof(*d->local_addresses));
+		d->local_addresses[d->local_count++] = (struct lb_address){ .addr = backend->addr };
+	}
+}
+
 static void collect_local_addresses(struct draft *d)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < d->backends.count; i++) {
-		if (!d->backends.list[i].is_local)
-			continue;
-		d->local_addresses = vec_reserve(d->local_addresses, &d->local_cap,
-		                                 d->local_count + 1, sizeof(*d->local_addresses));
-		d->local_addresses[d->local_count++] =
-			(struct lb_address){ .addr = d->backends.list[i].addr };
+	for (size_t i = 0; i < d->port_count; i++) {
+		collect_local(d, &d->ports[i].all);
+		collect_local(d, &d->ports[i].local);
 	}
 	if (d->local_count > 1)
 		qsort(d->local_addresses, d->local_count, sizeof(*d->local_addresses),

@@ -18,6 +18,7 @@
 #include "lb.h"
 #include "nft/batch.h"
 #include "nft/elem.h"
+#include "nft/flows.h"
 #include "nft/layout.h"
 
 struct nftx_state; /* opaque */
@@ -72,6 +73,15 @@ void nftx_state_committed(struct nftx_state *state);
 
 /** nftx_state_elements() - append all elements of the known present (nothing staged), sorted. */
 void nftx_state_elements(const struct nftx_state *state, struct nftx_elems *out);
+
+/** nftx_state_note_flows() - note the UDP frontends that what is staged concerns (nft/flow_notes.h).
+ *
+ * @gains: as for nftx_note_kept().
+ *
+ * To be called once before each batch; notes of batches that were refused stay true.
+ */
+void nftx_state_note_flows(const struct nftx_state *state, bool gains,
+                           struct nftx_flow_fronts *fronts);
 
 /** nftx_state_lost_affinity() - has a commit since the last call taken a backend, or its affinity,
  *  from a sticky frontend, or was it a refill? Then there may be stale records (nft/affinity.h). */

@@ -33,6 +33,10 @@ allowed() {
 		ours='base/[a-z0-9_]+|lb|nft/[a-z0-9_]+|[a-z0-9_]+'
 		theirs="$pure|$netlink|$sockets|libnetfilter_conntrack/[a-z_]+"
 		;;
+	nft/relay.c) # the only thread there is
+		ours='base/[a-z0-9_]+|[a-z0-9_]+'
+		theirs="$pure|$netlink|$sockets|pthread|signal"
+		;;
 	include/nft/* | nft/*)
 		ours='base/[a-z0-9_]+|lb|nft/[a-z0-9_]+|[a-z0-9_]+'
 		theirs="$pure|$netlink"
