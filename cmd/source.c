@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "source.h"
 
-#include <stdio.h>
+#include <errno.h>
 
 #include "watch/decode.h"
 
@@ -61,6 +61,10 @@ int source_load(struct watch_file *file, struct proxy_planner *planner,
 	proxy_planner_list_begin(planner, 1u << PROXY_SERVICE | 1u << PROXY_ENDPOINT_SLICE |
 	                                          1u << PROXY_NODE | 1u << PROXY_SERVICE_CIDR);
 	ret = watch_file_read(file, on_object, &load, err);
+	if (ret == 0 && counts->objects + counts->skipped + counts->bad == 0)
+		ret = err_set(err, ENODATA,
+		              "there is no object in it, which is taken for a mistake (kubenft "
+		              "cleanup removes everything)");
 	proxy_planner_list_end(planner, ret == 0, diags);
 	return ret;
 }

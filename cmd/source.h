@@ -24,7 +24,11 @@ struct source_counts {
  * @diags: one finding for each refused object, naming file, document and line, and
  *         the decoder's findings.
  *
- * Return: 0, or a negative errno whose sentence names file, document and line.
+ * A source without a single object is not taken for the truth: every cluster has some, and a file
+ * is empty when `kubectl get > FILE` has failed.
+ *
+ * Return: 0; -ENODATA for a source without objects; or a negative errno whose sentence names
+ *         file, document and line.
  */
 int source_load(struct watch_file *file, struct proxy_planner *planner,
                 struct source_counts *counts, struct diags *diags, struct err *err) MUST_CHECK;

@@ -109,16 +109,19 @@ def a_broken_file_in_a_directory_is_named_and_nothing_is_lost(t):
 
 
 @test()
-def an_empty_file_is_no_objects(t):
+def an_empty_file_is_taken_for_a_mistake(t):
     t.write_text("")
     done = t.plan()
-    t.equal("exit status of plan", 0, done.returncode, done.stderr)
-    daemon = t.run()
+    t.equal("exit status of plan", 1, done.returncode, done.stderr)
+    t.true("the reason is given", "there is no object in it" in done.stderr, done.stderr)
+    daemon = t.start()
+    daemon.wait_log("nothing to do yet")
     service, piece = t.web([ONE])
     t.write(service, piece)
     t.becomes(t.client, "tcp", service.ip(4), 80, [ONE])
     t.write_text("")
-    t.becomes_outcome("unreachable", t.client, "udp", service.ip(4), 80)
+    daemon.wait_log("source not read, the last good state stays")
+    t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
     t.true("the daemon runs", daemon.is_running())
 
 
