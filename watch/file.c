@@ -39,6 +39,7 @@ static int list_names(DIR *dir, char ***out, struct err *err)
 	size_t cap = 0;
 
 	names = vec_reserve(names, &cap, 1, sizeof(*names));
+	/* cppcheck-suppress readdirCalled ; there are no threads */
 	while ((entry = readdir(dir)) != NULL) {
 		if (!follow_is_manifest_name(entry->d_name))
 			continue;

@@ -298,7 +298,7 @@ const char *jsonx_quote(const char *text, char buf[static JSONX_QUOTE])
 {
 	size_t i = 0;
 
-	for (; text[i] != '\0' && i < JSONX_QUOTE - 4; i++)
+	for (; i < JSONX_QUOTE - 4 && text[i] != '\0'; i++)
 		buf[i] = (char)(text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
 	memcpy(buf + i, "...", 4);
 	if (text[i] == '\0')

@@ -2,7 +2,6 @@
 #include "watch/jsonx_arena.h"
 
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -54,11 +53,11 @@ void *jsonx_arena_alloc(struct jsonx_arena *arena, size_t size)
 	size_t rounded = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	char *p = arena->at;
 
-	if (rounded < size)
-		return NULL;
-	if (arena->chunks == NULL || rounded > (size_t)(arena->end - p)) {
-		if (!add_chunk(arena, rounded))
+	if (arena->chunks == NULL || rounded < size || rounded > (size_t)(arena->end - p)) {
+		if (rounded < size || !add_chunk(arena, rounded)) {
+			arena->is_full = true;
 			return NULL;
+		}
 		p = arena->at;
 	}
 	arena->at = p + rounded;
@@ -81,6 +80,7 @@ void jsonx_arena_rewind(struct jsonx_arena *arena, struct jsonx_mark mark)
 		arena->taken -= chunk->bytes;
 		free(chunk);
 	}
+	arena->is_full = false;
 	if (arena->chunks == NULL)
 		return;
 	arena->at = arena->chunks == mark.chunk ? mark.at : arena->chunks->data;

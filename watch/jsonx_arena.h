@@ -10,6 +10,7 @@
  * an arena. What it builds then must not be passed to cJSON_Delete().
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct jsonx_chunk;
@@ -18,7 +19,8 @@ struct jsonx_chunk;
 struct jsonx_arena {
 	size_t limit; /* bytes it may take from the heap */
 	size_t taken;
-	char *at; /* free memory of the newest chunk */
+	bool is_full; /* something was refused since the last rewind */
+	char *at;     /* free memory of the newest chunk */
 	char *end;
 	struct jsonx_chunk *chunks; /* newest first */
 };

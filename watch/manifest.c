@@ -9,9 +9,6 @@
 
 #include "watch/manifest_impl.h"
 
-/* A tree is some ten times its text, more for a text of nothing but brackets. */
-#define MAX_TREE_BYTES ((size_t)256 << 20)
-
 /* Enough to see a byte order mark and, nearly always, the first byte of content. */
 #define AHEAD_BYTES 4096
 
@@ -100,7 +97,7 @@ static int look_ahead(struct manifest *m, char *buf, size_t size, bool *is_json)
 	size_t have = 0;
 
 	while (have < size && (is_marked || indent == have)) {
-		size_t got;
+		size_t got = 0;
 		int ret = manifest_pull(m, buf + have, size - have, &got);
 
 		if (ret < 0)
@@ -132,7 +129,7 @@ int watch_manifest_read(watch_read_fn read, void *read_ctx, watch_object_fn on_o
 		.ctx = ctx,
 		.err = err,
 		.place = { .document = 0, .line = 1 },
-		.arena = { .limit = MAX_TREE_BYTES },
+		.arena = { .limit = WATCH_MAX_TREE_BYTES },
 	};
 	char ahead[AHEAD_BYTES];
 	bool is_json = false;

@@ -71,7 +71,7 @@ static cJSON *parse(struct manifest *m, const char *text, size_t len, const char
 	*error = NULL;
 	if (tree != NULL && end == text + len)
 		return tree;
-	if (m->arena.limit - m->arena.taken >= (size_t)1 << 20)
+	if (!m->arena.is_full)
 		*error = end != NULL && end >= text && end < text + len ? end : text;
 	return NULL;
 }

@@ -22,6 +22,7 @@ struct yaml_reader {
 	yaml_parser_t parser;
 	int read_ret;          /* of a read that failed, its sentence is in m->err */
 	unsigned first_line;   /* lines that were read before the parser began */
+	unsigned lines;        /* that the parser was given */
 	uint64_t object_start; /* m->bytes when the tree at hand was begun */
 	cJSON *root;           /* the tree at hand, complete when @depth is back at @floor */
 	cJSON *stack[WATCH_MAX_DEPTH];
@@ -36,6 +37,26 @@ struct yaml_reader {
 static unsigned line_of(const struct yaml_reader *r, const yaml_mark_t *mark)
 {
 	return r->first_line + (unsigned)mark->line;
+}
+
+static unsigned count_lines(const unsigned char *text, size_t len)
+{
+	const unsigned char *end = text + len;
+	unsigned lines = 0;
+
+	while (text < end && (text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		text++;
+		lines++;
+	}
+	return lines;
+}
+
+/* Where the parser decodes bytes, which is ahead of where it makes events of them. */
+static unsigned decoding_line(const struct yaml_reader *r)
+{
+	const unsigned char *at = r->parser.raw_buffer.pointer;
+
+	return r->first_line + r->lines - count_lines(at, (size_t)(r->parser.raw_buffer.last - at));
 }
 
 /* Looks at bytes read rather than at marks, so that a scalar is refused before it is complete. */
@@ -54,7 +75,10 @@ static int pull(void *data, unsigned char *buf, size_t size, size_t *size_read)
 		                      WATCH_MAX_OBJECT_BYTES >> 20);
 	else
 		r->read_ret = manifest_pull(r->m, (char *)buf, size, size_read);
-	return r->read_ret == 0;
+	if (r->read_ret < 0)
+		return 0;
+	r->lines += count_lines(buf, *size_read);
+	return 1;
 }
 
 static int parser_failed(struct yaml_reader *r)
@@ -68,8 +92,7 @@ static int parser_failed(struct yaml_reader *r)
 	case YAML_MEMORY_ERROR:
 		return manifest_fail(r->m, ENOMEM, line_of(r, &parser->mark), "out of memory");
 	case YAML_READER_ERROR:
-		return manifest_fail(r->m, EBADMSG, line_of(r, &parser->mark), "broken YAML: %s",
-		                     problem);
+		return manifest_fail(r->m, EBADMSG, decoding_line(r), "broken YAML: %s", problem);
 	case YAML_NO_ERROR:
 	case YAML_SCANNER_ERROR:
 	case YAML_PARSER_ERROR:

@@ -22,6 +22,7 @@
 
 /* Bounds; a stream that passes one is refused as a whole, naming document and line. */
 #define WATCH_MAX_OBJECT_BYTES (16u << 20) /* text of one object */
+#define WATCH_MAX_TREE_BYTES (128u << 20)  /* memory of one object: ten times its text, or more */
 #define WATCH_MAX_DEPTH 200                /* nested arrays and objects, List included */
 #define WATCH_MAX_STREAM_BYTES (128u << 20)
 

@@ -376,18 +376,23 @@ static void bounds_lists(void **state)
 }
 
 /* YAML has a number that JSON has not. */
-static void refuses_a_port_that_is_not_a_number(void **state)
+static void refuses_what_is_not_a_number(void **state)
 {
 	static const char yaml[] =
-		"kind: Service\nmetadata: {name: web}\nspec: {ports: [{port: .nan}]}\n";
+		"kind: Service\nmetadata: {name: a}\nspec: {ports: [{port: .nan}]}\n---\n"
+		"kind: Service\nmetadata: {name: b}\nspec:\n  sessionAffinity: ClientIP\n"
+		"  sessionAffinityConfig: {clientIP: {timeoutSeconds: .nan}}\n";
 	struct feed feed = feed_text(yaml, strlen(yaml), 0);
 	struct decoded decoded = { 0 };
 
 	(void)state;
 	assert_int_equal(watch_manifest_read(feed_read, &feed, decode_object, &decoded, NULL), 0);
-	assert_int_equal(decoded.refused, 1);
-	assert_string_equal(decoded.why.text,
-	                    "Service default/web: spec.ports[0].port: nan is not in 1-65535\n");
+	assert_int_equal(decoded.refused, 2);
+	assert_string_equal(
+		decoded.why.text,
+		"Service default/a: spec.ports[0].port: nan is not in 1-65535\n"
+		"Service default/b: spec.sessionAffinityConfig.clientIP.timeoutSeconds: "
+		"nan is not a whole number\n");
 	decoded_done(&decoded);
 }
 
@@ -398,7 +403,7 @@ int main(void)
 		cmocka_unit_test(decodes_the_rest),
 		cmocka_unit_test(refuses_wrong_types),
 		cmocka_unit_test(bounds_lists),
-		cmocka_unit_test(refuses_a_port_that_is_not_a_number),
+		cmocka_unit_test(refuses_what_is_not_a_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,8 @@ static void finds_the_end_of_strings(void **state)
 			if (c == '\\')
 				continue;
 			memset(text, 'x', sizeof(text));
-			memcpy(text, "[\"", 2);
+			text[0] = '[';
+			text[1] = '"';
 			text[2 + fill] = (char)c;
 			memcpy(text + 3 + fill, "\"]", 3);
 			run(text, 64, &got, &split);

@@ -39,7 +39,10 @@ static void stops_at_its_limit(void **state)
 		got += 1000;
 	assert_in_range(got, 95000, 100000);
 	assert_true(arena.taken <= arena.limit);
+	assert_null(jsonx_arena_alloc(&arena, SIZE_MAX));
+	assert_true(arena.is_full);
 	jsonx_arena_rewind(&arena, (struct jsonx_mark){ 0 });
+	assert_false(arena.is_full);
 	assert_non_null(jsonx_arena_alloc(&arena, 1000));
 	jsonx_arena_done(&arena);
 }

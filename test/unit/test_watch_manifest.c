@@ -35,6 +35,9 @@ static const struct row {
 	{ .what = "a byte order mark before JSON",
 	  .text = "\xef\xbb\xbf{\"a\":1}",
 	  .want = "1:1 {\"a\":1}\n" },
+	{ .what = "a byte order mark before JSON that is no YAML",
+	  .text = "\xef\xbb\xbf\n{\"a\":1}{\"b\":2}",
+	  .want = "1:2 {\"a\":1}\n2:2 {\"b\":2}\n" },
 	{ .what = "a byte order mark before YAML",
 	  .text = "\xef\xbb\xbf"
 	          "a: 1",
@@ -67,6 +70,11 @@ static void reads_rows(void **state)
 	}
 }
 
+#define PAD_100                                             \
+	"0123456789012345678901234567890123456789012345678" \
+	"901234567890123456789012345678901234567890123456789"
+#define PAD_1000 PAD_100 PAD_100 PAD_100 PAD_100 PAD_100 PAD_100 PAD_100 PAD_100 PAD_100 PAD_100
+
 static const struct {
 	const char *what;
 	const char *head;
@@ -95,12 +103,9 @@ static const struct {
 	  .msg = "document 1, line 4: an object larger than 16 MiB" },
 	{ .what = "JSON objects without end",
 	  .head = "",
-	  .body = "{\"some\":\"object\",\"more\":{\"of\":[\"it\"]}}\n{}{}{}{}{}{}                  "
-	          "  "
-	          "                                                                              ",
+	  .body = "{\"some\":\"object\",\"pad\":\"" PAD_1000 PAD_1000 PAD_1000 PAD_1000 "\"}\n",
 	  .total = (size_t)WATCH_MAX_STREAM_BYTES + 1,
-	  .ret = -E2BIG,
-	  .msg = NULL },
+	  .ret = -E2BIG },
 	{ .what = "a stream of the largest size",
 	  .head = "{}",
 	  .body = "                                                                             \n",
@@ -166,9 +171,32 @@ static void bounds_the_tree(void **state)
 	assert_int_equal(count, 0);
 }
 
+/* Most of the memory goes to 1,950,000 empty lists, then a string does not fit into the rest. */
+static void bounds_the_tree_with_a_long_string(void **state)
+{
+	size_t len = WATCH_MAX_OBJECT_BYTES;
+	size_t lists = (size_t)3 * 1950000;
+	char *text AUTO_FREE = xmalloc(len);
+	struct feed feed = feed_text(text, len, 0);
+	struct err err = { 0 };
+	size_t count = 0;
+
+	(void)state;
+	memset(text, 'x', len);
+	for (size_t i = 0; i < lists; i++)
+		text[i + 1] = "[],"[i % 3];
+	text[0] = '[';
+	text[lists + 1] = '"';
+	text[len - 2] = '"';
+	text[len - 1] = ']';
+	assert_int_equal(watch_manifest_read(feed_read, &feed, count_object, &count, &err), -E2BIG);
+	assert_string_equal(err.msg, "document 1, line 1: an object of too many values");
+}
+
 /* An object of exactly the largest size, and one byte more, in each format. */
 static void knows_the_largest_object(void **state)
 {
+	static const char head[] = { '{', '"', 'a', '"', ':', '"' };
 	char *text AUTO_FREE = xmalloc((size_t)WATCH_MAX_OBJECT_BYTES + 1);
 
 	(void)state;
@@ -179,8 +207,9 @@ static void knows_the_largest_object(void **state)
 		size_t count = 0;
 
 		memset(text, 'x', len);
-		memcpy(text, "{\"a\":\"", 6);
-		memcpy(text + len - 2, "\"}", 2);
+		memcpy(text, head, sizeof(head));
+		text[len - 2] = '"';
+		text[len - 1] = '}';
 		assert_int_equal(watch_manifest_read(feed_read, &feed, count_object, &count, &err),
 		                 more == 0 ? 0 : -E2BIG);
 		assert_int_equal(count, 1 - more);
@@ -251,6 +280,7 @@ int main(void)
 		cmocka_unit_test(reads_rows),
 		cmocka_unit_test(is_bounded),
 		cmocka_unit_test(bounds_the_tree),
+		cmocka_unit_test(bounds_the_tree_with_a_long_string),
 		cmocka_unit_test(knows_the_largest_object),
 		cmocka_unit_test(passes_on_reading_errors),
 		cmocka_unit_test(leaves_other_users_of_cjson_alone),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "test/unit/watch_dir.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -10,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "test/unit/test.h"
-
-#define MAX_FD 256
 
 static struct {
 	char path[64];
@@ -21,16 +21,24 @@ static struct {
 	size_t inheritable; /* that were there before */
 } dir;
 
-static size_t count_fds(int first, bool inheritable_only)
+static size_t count_fds(bool inheritable_only)
 {
+	DIR *list = opendir("/proc/self/fd");
+	const struct dirent *entry;
 	size_t count = 0;
 
-	for (int fd = first; fd < MAX_FD; fd++) {
-		int flags = fcntl(fd, F_GETFD);
+	assert_non_null(list);
+	while ((entry = readdir(list)) != NULL) {
+		uint32_t fd;
+		int flags;
 
-		if (flags >= 0 && (!inheritable_only || (flags & FD_CLOEXEC) == 0))
+		if (str_to_u32(entry->d_name, INT_MAX, &fd) < 0)
+			continue;
+		flags = fcntl((int)fd, F_GETFD);
+		if (!inheritable_only || (fd > 2 && (flags & FD_CLOEXEC) == 0))
 			count++;
 	}
+	closedir(list);
 	return count;
 }
 
@@ -43,7 +51,7 @@ int dir_make(void **state)
 	(void)snprintf(dir.path, sizeof(dir.path), "/tmp/kubenft-test-XXXXXX");
 	assert_non_null(mkdtemp(dir.path));
 	assert_int_equal(chdir(dir.path), 0);
-	dir.inheritable = count_fds(3, true);
+	dir.inheritable = count_fds(true);
 	return 0;
 }
 
@@ -83,10 +91,10 @@ void dir_write(const char *name, const char *text)
 
 size_t dir_open_fds(void)
 {
-	return count_fds(0, false);
+	return count_fds(false);
 }
 
 size_t dir_inheritable_fds(void)
 {
-	return count_fds(3, true) - dir.inheritable;
+	return count_fds(true) - dir.inheritable;
 }
