@@ -144,8 +144,8 @@ static const char *label_of(const struct dry_run *run, const struct nftx_elem *e
 struct line {
 	const char *label;
 	const struct nftx_elem *elem; /* @to, or @from when it goes */
-	const struct nftx_elem *from;
-	const struct nftx_elem *to;
+	const struct nftx_elem *from; /* NULL: it comes */
+	const struct nftx_elem *to;   /* NULL: it goes */
 };
 
 static int line_order(const void *x, const void *y)
@@ -198,9 +198,17 @@ static size_t make_lines(const struct dry_run *run, struct line *lines)
 		                              : nftx_elem_cmp(&del->list[i], &add->list[k]);
 		struct line *line = &lines[n++];
 
-		line->from = order <= 0 ? &del->list[i++] : NULL;
-		line->to = order >= 0 ? &add->list[k++] : NULL;
-		line->elem = line->to != NULL ? line->to : line->from;
+		if (order > 0) {
+			*line = (struct line){ .elem = &add->list[k], .to = &add->list[k] };
+			k++;
+		} else {
+			*line = (struct line){ .elem = &del->list[i], .from = &del->list[i] };
+			i++;
+		}
+		if (order == 0) {
+			line->to = &add->list[k++];
+			line->elem = line->to;
+		}
 		line->label = label_of(run, line->elem);
 	}
 	return n;

@@ -77,6 +77,16 @@ static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *e
 	return 0;
 }
 
+/* Two sets of options are the same layout when their tables' comments are equal. */
+static bool same_options(const struct nftx_options *a, const struct nftx_options *b)
+{
+	char x[256];
+	char y[256];
+
+	return strcmp(nftx_layout_comment(a, x, sizeof(x)), nftx_layout_comment(b, y, sizeof(y))) ==
+	       0;
+}
+
 /* The rules depend on which families have pod ranges, and these may come from the Node: another
  * answer is another layout. */
 static void follow_options(struct sync *sync)
@@ -84,7 +94,7 @@ static void follow_options(struct sync *sync)
 	struct nftx_options nft[2];
 
 	options_nft(sync->options, proxy_planner_networks(sync->planner), nft);
-	if (memcmp(nft, sync->nft, sizeof(nft)) == 0)
+	if (same_options(&nft[0], &sync->nft[0]) && same_options(&nft[1], &sync->nft[1]))
 		return;
 	memcpy(sync->nft, nft, sizeof(nft));
 	nftx_state_free(sync->state);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "attr.h"
 #include "base/mem.h"
@@ -74,6 +75,13 @@ int nftx_ask(struct nftx_sock *sock, const struct nlmsghdr *msg, mnl_cb_t fn, vo
 		ret = mnl_cb_run(sock->answer, (size_t)n, msg->nlmsg_seq, sock->portid, fn, ctx);
 	} while (ret > 0);
 	return ret < 0 ? -errno : 0;
+}
+
+void nftx_pause(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	(void)nanosleep(&pause, NULL);
 }
 
 static int ignore(const struct nlmsghdr *msg, void *ctx)

@@ -5,7 +5,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "attr.h"
 #include "base/mem.h"
@@ -257,14 +256,13 @@ int nftx_sock_dump(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
                    struct nftx_elems *out, struct err *err)
 {
 	const struct nftx_map_info *info = nftx_map_info(map);
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	struct dump_ctx ctx = { .family = family, .map = map, .err = err };
 	int ret = -EINTR;
 
 	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++) {
 		forget(&ctx);
 		if (i > 0)
-			(void)nanosleep(&pause, NULL);
+			nftx_pause();
 		ret = dump_once(sock, &ctx);
 		nftx_elems_sort(&ctx.starts);
 		if (ret == 0 && ctx.failed == 0 && has_repeated(&ctx.starts))

@@ -23,6 +23,9 @@ struct nlmsghdr *nftx_request(struct nftx_sock *sock, void *buf, uint16_t type, 
  */
 int nftx_ask(struct nftx_sock *sock, const struct nlmsghdr *msg, mnl_cb_t fn, void *ctx);
 
+/** nftx_pause() - a millisecond, for the kernel's worker to get on. */
+void nftx_pause(void);
+
 /** nftx_explain() - a sentence for what the kernel answered. Return: a negative errno. */
 int nftx_explain(struct err *err, int code);
 

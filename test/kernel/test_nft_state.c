@@ -467,8 +467,7 @@ static void notices_changed_rules(void **unused)
 		"flush chain ip kubenft services",
 		"add rule ip kubenft refuse accept",
 		"insert rule ip6 kubenft services accept",
-		"flush chain ip kubenft refuse; add rule ip kubenft refuse accept; "
-		"add rule ip kubenft refuse accept",
+		"flush chain ip kubenft prerouting; add rule ip kubenft prerouting jump services",
 		"add chain ip kubenft mine",
 		"flush chain ip6 kubenft remember-10800",
 		"flush chain ip kubenft remember-10; add rule ip kubenft remember-10 accept",

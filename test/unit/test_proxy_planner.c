@@ -196,6 +196,19 @@ static void follows_the_node(void **state)
 	proxy_planner_free(planner);
 }
 
+/* Appends the addresses of all NodePorts of the one Service that changed. */
+static void node_ports_text(const struct proxy_changes *changes, struct strbuf *text)
+{
+	strbuf_puts(text, "");
+	for (size_t k = 0; changes->count > 0 && k < changes->services[0]->frontend_count; k++) {
+		const struct lb_frontend *f = &changes->services[0]->frontends[k];
+		char addr[IPADDR_TEXT];
+
+		if (f->kind == LB_NODE_PORT)
+			strbuf_printf(text, "%s ", ipaddr_format(&f->addr, addr));
+	}
+}
+
 /* nodePortAddresses as ranges: this machine's addresses in them, followed (behaviour, section 2.7). */
 static void serves_node_ports_on_ranges(void **state)
 {
@@ -247,15 +260,7 @@ static void serves_node_ports_on_ranges(void **state)
 		proxy_changes_done(&changes);
 		proxy_planner_set_addresses(planner, addresses, count); /* a live change */
 		proxy_planner_changes(planner, &changes, &diags);
-		strbuf_puts(&text, "");
-		for (size_t k = 0; changes.count > 0 && k < changes.services[0]->frontend_count;
-		     k++) {
-			const struct lb_frontend *f = &changes.services[0]->frontends[k];
-			char addr[IPADDR_TEXT];
-
-			if (f->kind == LB_NODE_PORT)
-				strbuf_printf(&text, "%s ", ipaddr_format(&f->addr, addr));
-		}
+		node_ports_text(&changes, &text);
 		assert_string_equal(text.text, cases[i].want);
 		proxy_changes_done(&changes);
 		strbuf_done(&text);
