@@ -280,6 +280,22 @@ void nftx_ruleset_put_remember(struct nftx_batch *batch, uint8_t family, uint32_
 	put_rules(batch, family, &id, NULL);
 }
 
+void nftx_ruleset_put_forget(struct nftx_batch *batch, uint8_t family, uint32_t timeout_s)
+{
+	char name[NFTX_CHAIN_TEXT];
+	struct nlmsghdr *msg;
+
+	(void)nftx_chain_name(NFTX_REMEMBER, timeout_s, name);
+	msg = nftx_batch_msg(batch, NFT_MSG_DELRULE, nfproto(family), 0); /* all of the chain */
+	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, NFTX_TABLE);
+	mnl_attr_put_strz(msg, NFTA_RULE_CHAIN, name);
+	nftx_batch_msg_end(batch);
+	msg = nftx_batch_msg(batch, NFT_MSG_DELCHAIN, nfproto(family), 0);
+	mnl_attr_put_strz(msg, NFTA_CHAIN_TABLE, NFTX_TABLE);
+	mnl_attr_put_strz(msg, NFTA_CHAIN_NAME, name);
+	nftx_batch_msg_end(batch);
+}
+
 size_t nftx_ruleset_chains(const struct nftx_options *options,
                            struct nftx_chain_count list[static NFTX_CHAINS_MAX])
 {

@@ -150,6 +150,38 @@ static void need_timeout(struct nftx_state *state, struct nftx_batch *batch, uin
 		nftx_ruleset_put_remember(batch, families[f], timeout_s);
 }
 
+static bool is_used(const struct nftx_state *state, uint32_t timeout_s)
+{
+	for (size_t id = 0; id < state->place_count; id++) {
+		const struct place *place = &state->places[id];
+
+		if ((place->present != NULL && place->present->affinity_s == timeout_s) ||
+		    (place->staged != NULL && place->staged->affinity_s == timeout_s))
+			return true;
+	}
+	return false;
+}
+
+/* Chains are kept, as most are needed again; but whoever changes a timeout again and again cannot
+ * fill the kernel with them. A chain goes only when no Service needed it before this batch: one that
+ * the batch itself stops using is still referred to when the kernel comes to its deletion. */
+static void drop_unused_timeouts(struct nftx_state *state, struct nftx_batch *batch)
+{
+	size_t kept = 0;
+
+	if (state->timeout_count <= NFTX_TIMEOUTS_KEPT)
+		return;
+	for (size_t i = 0; i < state->timeout_count; i++) {
+		if (is_used(state, state->timeouts[i])) {
+			state->timeouts[kept++] = state->timeouts[i];
+			continue;
+		}
+		for (size_t f = 0; f < 2; f++)
+			nftx_ruleset_put_forget(batch, families[f], state->timeouts[i]);
+	}
+	state->timeout_count = kept;
+}
+
 static void need_staged_timeouts(struct nftx_state *state, struct nftx_batch *batch)
 {
 	for (size_t i = 0; i < state->staged_count; i++) {
@@ -242,6 +274,7 @@ struct nftx_batch *nftx_state_change(struct nftx_state *state)
 		return NULL;
 	}
 	batch = nftx_batch_new();
+	drop_unused_timeouts(state, batch);
 	need_staged_timeouts(state, batch);
 	for (size_t i = 0; i < diff.del.count; i++)
 		nftx_batch_del(batch, &diff.del.list[i]);

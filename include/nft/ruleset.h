@@ -35,6 +35,9 @@ void nftx_ruleset_put_layout(struct nftx_batch *batch, uint8_t family,
  */
 void nftx_ruleset_put_remember(struct nftx_batch *batch, uint8_t family, uint32_t timeout_s);
 
+/** nftx_ruleset_put_forget() - delete the chain remember-@timeout_s, which nothing may refer to. */
+void nftx_ruleset_put_forget(struct nftx_batch *batch, uint8_t family, uint32_t timeout_s);
+
 /** A chain and how many rules are in it. */
 struct nftx_chain_count {
 	enum nftx_chain chain; /* NFTX_CHAIN_NONE: not one of ours */

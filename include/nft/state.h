@@ -21,6 +21,9 @@
 #include "nft/flows.h"
 #include "nft/layout.h"
 
+/* Remember chains that are kept though no Service needs them. */
+#define NFTX_TIMEOUTS_KEPT 32
+
 struct nftx_state; /* opaque */
 
 /** nftx_state_new() - nothing is known of the kernel. Release with nftx_state_free().

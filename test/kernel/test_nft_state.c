@@ -496,6 +496,48 @@ static void notices_changed_rules(void **unused)
 	}
 }
 
+/* A Service whose timeout changes again and again does not fill the tables with chains. */
+static void forgets_unused_timeouts(void **unused)
+{
+	uint64_t random = random_seed();
+	struct nftx_state *state = nftx_state_new(options);
+	struct nftx_chains chains;
+	struct err err = { 0 };
+	struct nftx_sock *sock;
+	size_t remembered = 0;
+
+	(void)unused;
+	netns_enter();
+	assert_int_equal(nftx_sock_open(&sock, NULL), 0);
+	refill(sock, state);
+	for (uint32_t i = 1; i <= 200; i++) {
+		struct lb_service *service = random_service(&random, 0);
+		struct nftx_batch *batch;
+
+		while (service->frontend_count == 0) {
+			free(service);
+			service = random_service(&random, 0);
+		}
+		service->affinity_s = i;
+		nftx_state_stage(state, service);
+		batch = nftx_state_change(state);
+		if (batch == NULL)
+			continue;
+		if (send_batch(sock, batch, &err) < 0)
+			fail_msg("round %u: %s", i, err.msg);
+		nftx_state_committed(state);
+		assert_kernel_holds(sock, state);
+	}
+	assert_true(is_intact(sock));
+	assert_int_equal(nftx_sock_chains(sock, 6, &chains, NULL), 0);
+	for (size_t i = 0; i < chains.count; i++)
+		remembered += chains.list[i].chain == NFTX_REMEMBER;
+	assert_true(remembered > 0 && remembered <= NFTX_TIMEOUTS_KEPT + 2);
+	free(chains.list);
+	nftx_state_free(state);
+	nftx_sock_close(sock);
+}
+
 /* A table that another socket owns is left alone. */
 static void respects_an_owner(void **unused)
 {
@@ -533,6 +575,7 @@ int main(void)
 		cmocka_unit_test(survives_every_refusal),
 		cmocka_unit_test(purges_stale_affinity),
 		cmocka_unit_test(notices_changed_rules),
+		cmocka_unit_test(forgets_unused_timeouts),
 		cmocka_unit_test(respects_an_owner),
 	};
 
