@@ -23,8 +23,20 @@
 #include "cmd/version.h"
 
 /* Affinity records are looked through once more after this time: packets that were in flight during
- * a commit may have recorded what was true before it. It is also the least time between purges. */
+ * a commit may have recorded what was true before it. */
 #define PURGE_AGAIN_S 1.
+
+/* A walk through full affinity maps takes 0.1 s: no more than a tenth of the time goes into them. */
+#define PURGE_SHARE 10
+#define PURGE_CHEAP_US 20000
+
+/* Stale flows are looked for this long after a commit: an answer that is on its way when its endpoint
+ * goes still arrives, and many changes in a row cause one walk. */
+#define FLOWS_DELAY_S 0.2
+
+/* A source that could not be opened or read is tried again after pauses of 1 s to 30 s. */
+#define REREAD_MIN_S 1.
+#define REREAD_MAX_S 30.
 
 struct daemon {
 	const struct options *options;
@@ -34,13 +46,15 @@ struct daemon {
 	ev_io flow_io;
 	ev_timer retry;
 	ev_timer purge;
+	ev_timer flow_delay;
+	ev_timer reread;
 	ev_prepare prepare;
 	ev_signal term;
 	ev_signal interrupt;
 	ev_signal dump;
 
 	struct watch_file *file;
-	struct addresses *addresses; /* NULL: NodePorts do not depend on them */
+	struct addresses *addresses;
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
 	struct nftx_flows *flows; /* NULL: no connection tracking to look through */
@@ -49,6 +63,8 @@ struct daemon {
 	struct schedule schedule;
 	struct diags source_diags; /* of the last reading */
 	bool node_missing;         /* and it was said */
+	double reread_s;           /* the next pause */
+	uint64_t purge_after_us;   /* not before */
 	bool read_due;
 	bool read_failed;  /* the last reading failed: what is in force is older than the source */
 	bool started;      /* the first sync is in the kernel */
@@ -111,18 +127,26 @@ static void turn_flows(struct daemon *d)
 	d->flows_deleted = stats.deleted;
 }
 
-/* After a sync: the flows of the UDP frontends that it concerned. */
+/* After a sync: the flows of the UDP frontends that it concerned, a little later. */
 static void start_flows(struct daemon *d)
 {
+	if (d->flows == NULL || sync_fronts(d->sync)->count == 0 || ev_is_active(&d->flow_delay))
+		return;
+	ev_timer_set(&d->flow_delay, FLOWS_DELAY_S, 0.);
+	ev_timer_start(d->loop, &d->flow_delay);
+}
+
+static void on_flow_delay(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct daemon *d = w->data;
 	struct err err = { 0 };
 
-	if (d->flows == NULL || sync_fronts(d->sync)->count == 0)
-		return;
-	if (nftx_flows_start(d->flows, sync_fronts(d->sync), &err) < 0) {
+	(void)loop;
+	(void)events;
+	if (nftx_flows_start(d->flows, sync_fronts(d->sync), &err) < 0)
 		log_warning_limited("stale UDP flows not looked for", LOG_STR("reason", err.msg));
-		return;
-	}
-	turn_flows(d);
+	else
+		turn_flows(d);
 }
 
 static int sync_now(struct daemon *d, struct err *err)
@@ -131,7 +155,8 @@ static int sync_now(struct daemon *d, struct err *err)
 	struct diags diags = { 0 };
 	int ret;
 
-	sync_note_gains(d->sync, d->flows != NULL && nftx_flows_busy(d->flows));
+	sync_note_gains(d->sync, d->flows != NULL && (nftx_flows_busy(d->flows) ||
+	                                              sync_fronts(d->sync)->count > 0));
 	ret = sync_run(d->sync, &report, &diags, err);
 
 	report_diags(&diags);
@@ -148,8 +173,13 @@ static int sync_now(struct daemon *d, struct err *err)
 static void purge(struct daemon *d, bool again)
 {
 	struct err err = { 0 };
+	uint64_t begin = clock_us();
 	size_t purged = 0;
 	int ret = sync_purge(d->sync, again, &purged, &err);
+	uint64_t took = clock_us() - begin;
+
+	if (took > PURGE_CHEAP_US)
+		d->purge_after_us = begin + PURGE_SHARE * took;
 
 	if (ret < 0)
 		log_warning_limited("stale affinity not purged", LOG_STR("reason", err.msg));
@@ -187,14 +217,44 @@ static void arm_retry(struct daemon *d)
 	ev_timer_start(d->loop, &d->retry);
 }
 
+/* What is wrong with the content is mended by a change, which is an event. What kept us from
+ * reading it may go away without one: permission, a lack of descriptors or memory. */
+static void arm_reread(struct daemon *d, int ret)
+{
+	ev_timer_stop(d->loop, &d->reread);
+	if (ret >= 0 || ret == -EBADMSG || ret == -E2BIG || ret == -EFBIG || ret == -ENODATA) {
+		d->reread_s = REREAD_MIN_S;
+		return;
+	}
+	ev_timer_set(&d->reread, d->reread_s, 0.);
+	ev_timer_start(d->loop, &d->reread);
+	d->reread_s = d->reread_s * 2 < REREAD_MAX_S ? d->reread_s * 2 : REREAD_MAX_S;
+}
+
+static void on_reread(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct daemon *d = w->data;
+
+	(void)loop;
+	(void)events;
+	d->event_us = clock_us();
+	d->read_due = true;
+}
+
 /* A turn's work: read if due, then sync if due. */
 static void turn(struct daemon *d)
 {
 	struct err err = { 0 };
 
-	if (d->read_due && read_source(d, &err) < 0) {
-		d->read_failed = true;
-		log_error("source not read, the last good state stays", LOG_STR("reason", err.msg));
+	if (d->read_due) {
+		int ret = read_source(d, &err);
+
+		if (ret < 0) {
+			d->read_failed = true;
+			log_error("source not read, the last good state stays",
+			          LOG_STR("reason", err.msg));
+		}
+		arm_reread(d, ret);
 	}
 	while (schedule_wait(&d->schedule, clock_us()) == 0) {
 		if (sync_now(d, &err) < 0)
@@ -202,7 +262,7 @@ static void turn(struct daemon *d)
 			          LOG_STR("reason", err.msg),
 			          LOG_U64("failures", d->schedule.failures));
 	}
-	if (!ev_is_active(&d->purge))
+	if (clock_us() >= d->purge_after_us || !ev_is_active(&d->purge))
 		purge(d, false);
 	arm_retry(d);
 }
@@ -285,11 +345,15 @@ static void start_watchers(struct daemon *d)
 {
 	ev_init(&d->retry, on_retry);
 	ev_init(&d->purge, on_purge);
+	ev_init(&d->flow_delay, on_flow_delay);
+	ev_init(&d->reread, on_reread);
 	ev_prepare_init(&d->prepare, on_prepare);
 	ev_signal_init(&d->term, on_stop, SIGTERM);
 	ev_signal_init(&d->interrupt, on_stop, SIGINT);
 	ev_signal_init(&d->dump, on_dump, SIGUSR1);
 	d->retry.data = d->purge.data = d->prepare.data = d->dump.data = d;
+	d->flow_delay.data = d->reread.data = d;
+	d->reread_s = REREAD_MIN_S;
 	ev_prepare_start(d->loop, &d->prepare);
 	ev_signal_start(d->loop, &d->term);
 	ev_signal_start(d->loop, &d->interrupt);
@@ -327,8 +391,6 @@ static int follow_addresses(struct daemon *d, struct err *err)
 	size_t count;
 	int ret;
 
-	if (d->options->node_port_cidr_count == 0)
-		return 0;
 	ret = addresses_open(&d->addresses, err);
 	if (ret < 0)
 		return ret;

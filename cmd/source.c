@@ -10,6 +10,7 @@ struct load {
 	struct proxy_planner *planner;
 	struct source_counts *counts;
 	struct diags *diags;
+	size_t known; /* objects that are meant for a proxy, refused or not for us */
 };
 
 static void tell(struct load *load, const struct watch_place *place, const char *who,
@@ -37,6 +38,7 @@ static void on_object(void *ctx, const cJSON *json, const char *kind,
 	for (size_t i = 0; i < findings.count; i++)
 		tell(load, place, findings.list[i].subject, findings.list[i].text);
 	diag_done(&findings);
+	load->known += ident.kind != 0;
 	if (ret < 0) {
 		load->counts->bad++;
 		tell(load, place, who, err.msg);
@@ -54,17 +56,18 @@ static void on_object(void *ctx, const cJSON *json, const char *kind,
 int source_load(struct watch_file *file, struct proxy_planner *planner,
                 struct source_counts *counts, struct diags *diags, struct err *err)
 {
-	struct load load = { file, planner, counts, diags };
+	struct load load = { file, planner, counts, diags, 0 };
 	int ret;
 
 	*counts = (struct source_counts){ 0 };
 	proxy_planner_list_begin(planner, 1u << PROXY_SERVICE | 1u << PROXY_ENDPOINT_SLICE |
 	                                          1u << PROXY_NODE | 1u << PROXY_SERVICE_CIDR);
 	ret = watch_file_read(file, on_object, &load, err);
-	if (ret == 0 && counts->objects + counts->skipped + counts->bad == 0)
-		ret = err_set(err, ENODATA,
-		              "there is no object in it, which is taken for a mistake (kubenft "
-		              "cleanup removes everything)");
+	if (ret == 0 && counts->objects + load.known == 0)
+		ret = err_set(
+			err, ENODATA,
+			"there is no Service, EndpointSlice, Node or ServiceCIDR in it, which is "
+			"taken for a mistake (kubenft cleanup removes everything)");
 	proxy_planner_list_end(planner, ret == 0, diags);
 	return ret;
 }

@@ -24,8 +24,8 @@ struct source_counts {
  * @diags: one finding for each refused object, naming file, document and line, and
  *         the decoder's findings.
  *
- * A source without a single object is not taken for the truth: every cluster has some, and a file
- * is empty when `kubectl get > FILE` has failed.
+ * A source without a single object that a proxy reads is not taken for the truth: every cluster has
+ * some. A file is empty, or holds an error message, when `kubectl get > FILE` has failed.
  *
  * Return: 0; -ENODATA for a source without objects; or a negative errno whose sentence names
  *         file, document and line.

@@ -180,7 +180,8 @@ int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
 }
 
 /* The purge of one moment; -ENOENT when records expired under it (without DESTROYSETELEM). */
-static int purge_once(struct sync *sync, size_t *purged, struct err *err)
+static int purge_once(struct sync *sync, const struct nftx_elems *restarted, size_t *purged,
+                      struct err *err)
 {
 	struct nftx_elems present = { 0 };
 	struct nftx_elems records = { 0 };
@@ -191,7 +192,7 @@ static int purge_once(struct sync *sync, size_t *purged, struct err *err)
 		ret = nftx_sock_dump(sync->sock, 6, NFTX_AFFINITY, &records, err);
 	if (ret == 0 && records.count > 0) {
 		nftx_state_sticky_elements(sync->state, &present);
-		batch = nftx_affinity_purge(&present, &records, sync->can_destroy);
+		batch = nftx_affinity_purge(&present, restarted, &records, sync->can_destroy);
 	}
 	if (batch != NULL) {
 		nftx_batch_end(batch, true);
@@ -207,6 +208,7 @@ static int purge_once(struct sync *sync, size_t *purged, struct err *err)
 
 int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err)
 {
+	struct nftx_elems restarted = { 0 };
 	int ret = -ENOENT;
 	bool asked;
 
@@ -216,13 +218,16 @@ int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err)
 	asked = nftx_state_lost_affinity(sync->state);
 	if (!asked && !again)
 		return 0;
+	nftx_state_restarted(sync->state, &restarted);
+	nftx_elems_sort(&restarted);
 	for (int i = 0; i < PURGE_TRIES && ret == -ENOENT; i++) {
-		ret = purge_once(sync, purged, err);
+		ret = purge_once(sync, &restarted, purged, err);
 		if ((ret == -EINVAL || ret == -EOPNOTSUPP) && sync->can_destroy) {
 			sync->can_destroy = false; /* a kernel before 6.3 */
 			ret = -ENOENT;
 		}
 	}
+	free(restarted.list);
 	if (ret < 0)
 		return ret;
 	return asked ? 1 : 2;

@@ -66,7 +66,7 @@ static bool same_comment(const char *a, const char *b)
 {
 	if (a == NULL || b == NULL)
 		return a == b;
-	return strcmp(a, b) == 0;
+	return strncmp(a, b, NFTX_COMMENT_MAX) == 0; /* what is longer is cut in the kernel */
 }
 
 bool nftx_elem_same(const struct nftx_elem *a, const struct nftx_elem *b)
@@ -210,7 +210,7 @@ void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem)
 		                 info->ranges && field[1] == '\0');
 	}
 	if (elem->comment != NULL)
-		strbuf_printf(buf, " comment \"%s\"", elem->comment);
+		strbuf_printf(buf, " comment \"%.*s\"", NFTX_COMMENT_MAX, elem->comment);
 	switch (info->data) {
 	case NFTX_DATA_NONE:
 		break;

@@ -29,6 +29,8 @@ struct nftx_state {
 	bool known;
 	bool lost_affinity; /* by commits since it was asked for */
 	bool staged_loss;   /* by the batch taken last */
+	struct nftx_elems restarted;
+	struct nftx_elems staged_restarted;
 
 	struct place *places;
 	size_t place_count;
@@ -81,6 +83,8 @@ void nftx_state_free(struct nftx_state *state)
 	nftx_state_forget(state);
 	free(state->staged);
 	free(state->timeouts);
+	free(state->restarted.list);
+	free(state->staged_restarted.list);
 	free(state);
 }
 
@@ -220,6 +224,25 @@ static bool loses_affinity(const struct place *place, const struct nftx_diff *di
 	return false;
 }
 
+/* A sticky frontend that goes on another way than before: not only to more or fewer slots. */
+static void note_restarted(struct nftx_state *state, const struct nftx_diff *diff)
+{
+	size_t k = 0;
+
+	state->staged_restarted.count = 0;
+	for (size_t i = 0; i < diff->del.count; i++) {
+		const struct nftx_elem *was = &diff->del.list[i];
+
+		if (was->map != NFTX_STICKY_FRONTENDS)
+			continue;
+		while (k < diff->add.count && nftx_elem_cmp(&diff->add.list[k], was) < 0)
+			k++;
+		if (k < diff->add.count && nftx_elem_cmp(&diff->add.list[k], was) == 0 &&
+		    diff->add.list[k].chain != was->chain)
+			*nftx_elems_push(&state->staged_restarted) = *was;
+	}
+}
+
 /* An element that one Service gives up and another takes over unchanged needs nothing. */
 static void cancel_handovers(struct nftx_diff *diff)
 {
@@ -273,6 +296,7 @@ struct nftx_batch *nftx_state_change(struct nftx_state *state)
 		nftx_state_committed(state);
 		return NULL;
 	}
+	note_restarted(state, &diff);
 	batch = nftx_batch_new();
 	drop_unused_timeouts(state, batch);
 	need_staged_timeouts(state, batch);
@@ -338,6 +362,7 @@ struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx
 	ASSERT(!state->known);
 	state->timeout_count = 0;
 	state->staged_loss = true;
+	state->staged_restarted.count = 0;
 	for (size_t f = 0; f < 2; f++)
 		prepare_table(state, batch, f, &ground[f]);
 	adopt_timeouts(state, batch, ground);
@@ -382,8 +407,12 @@ void nftx_state_committed(struct nftx_state *state)
 		state->networks_staged = false;
 	}
 	state->known = true;
-	state->lost_affinity = state->lost_affinity || state->staged_loss;
+	state->lost_affinity =
+		state->lost_affinity || state->staged_loss || state->staged_restarted.count > 0;
 	state->staged_loss = false;
+	for (size_t i = 0; i < state->staged_restarted.count; i++)
+		*nftx_elems_push(&state->restarted) = state->staged_restarted.list[i];
+	state->staged_restarted.count = 0;
 }
 
 void nftx_state_note_flows(const struct nftx_state *state, bool gains,
@@ -407,6 +436,13 @@ bool nftx_state_lost_affinity(struct nftx_state *state)
 
 	state->lost_affinity = false;
 	return lost;
+}
+
+void nftx_state_restarted(struct nftx_state *state, struct nftx_elems *out)
+{
+	for (size_t i = 0; i < state->restarted.count; i++)
+		*nftx_elems_push(out) = state->restarted.list[i];
+	state->restarted.count = 0;
 }
 
 void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out)

@@ -29,6 +29,7 @@ struct claim {
 	struct claimed *what;
 	struct record *record;
 	struct claim *next;
+	struct claim **prev; /* what points at this one */
 };
 
 struct claims {
@@ -123,30 +124,43 @@ static struct claimed *find_or_add(struct claims *claims, const struct claim_key
 	return what;
 }
 
+/* Any Service may stand for a local pod: newcomers wait behind the holder, wherever they are in age. */
+static bool goes_before(const struct claim *other, const struct claim *claim)
+{
+	const struct claim_key *key = &claim->what->key;
+
+	if (key->protocol == 0 && key->port == CLAIM_LOCAL)
+		return other == claim->what->line;
+	return is_older(other->record, claim->record);
+}
+
 static void join_line(struct claim *claim, struct proxy_store *store)
 {
 	struct claim **link = &claim->what->line;
 
-	while (*link != NULL && is_older((*link)->record, claim->record))
+	while (*link != NULL && goes_before(*link, claim))
 		link = &(*link)->next;
 	if (link == &claim->what->line && *link != NULL)
 		store_touch(store, (*link)->record); /* it held the claim until now */
 	claim->next = *link;
+	claim->prev = link;
+	if (claim->next != NULL)
+		claim->next->prev = &claim->next;
 	*link = claim;
 }
 
 static void leave_line(struct claims *claims, struct claim *claim, struct proxy_store *store)
 {
 	struct claimed *what = claim->what;
-	struct claim **link = &what->line;
+	bool held = what->line == claim;
 
-	while (*link != claim)
-		link = &(*link)->next;
-	*link = claim->next;
+	*claim->prev = claim->next;
+	if (claim->next != NULL)
+		claim->next->prev = claim->prev;
 	if (what->line == NULL) {
 		HASH_DELETE(hh, claims->all, what);
 		free(what);
-	} else if (link == &what->line) {
+	} else if (held) {
 		store_touch(store, what->line->record); /* it holds the claim from now on */
 	}
 }

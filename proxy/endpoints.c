@@ -149,58 +149,90 @@ static uint8_t topology_mode(const struct candidate *list, size_t count)
 	return 0;
 }
 
-static void push(struct backend_list *out, struct lb_pool *pool, const struct lb_backend *backend)
+/* A set being filled: what is beyond its bound is only counted. */
+struct filling {
+	struct backend_list *out;
+	struct lb_pool pool;
+	uint32_t max;
+	uint32_t count;
+};
+
+static struct filling begin_set(struct backend_list *out, uint32_t max)
 {
+	return (struct filling){ .out = out,
+		                 .pool = { .first = (uint32_t)out->count },
+		                 .max = max };
+}
+
+static void push(struct filling *set, const struct lb_backend *backend)
+{
+	struct backend_list *out = set->out;
+
+	if (set->count++ >= set->max)
+		return;
 	out->list = vec_reserve(out->list, &out->cap, out->count + 1, sizeof(*out->list));
 	out->list[out->count++] = *backend;
-	pool->count++;
+	set->pool.count++;
 }
 
 static struct lb_pool select_all(const struct candidate *list, size_t count,
-                                 struct backend_list *out)
+                                 struct endpoint_scratch *scratch, struct backend_list *out)
 {
 	uint8_t mode = topology_mode(list, count);
-	struct lb_pool pool = { .first = (uint32_t)out->count };
+	struct filling set = begin_set(out, LB_MAX_BACKENDS);
+	bool none_ready;
 
 	for (size_t i = 0; i < count; i++)
 		if (is_ready(&list[i]) && (mode == 0 || (list[i].hints & mode) != 0))
-			push(out, &pool, &list[i].backend);
-	if (pool.count > 0)
-		return pool;
-	for (size_t i = 0; i < count; i++)
+			push(&set, &list[i].backend);
+	none_ready = set.count == 0;
+	for (size_t i = 0; i < count && none_ready; i++)
 		if (is_draining(&list[i]))
-			push(out, &pool, &list[i].backend);
-	return pool;
+			push(&set, &list[i].backend);
+	scratch->all_count = set.count;
+	return set.pool;
 }
 
 static struct lb_pool select_local(const struct candidate *list, size_t count,
-                                   struct backend_list *out)
+                                   struct endpoint_scratch *scratch, struct backend_list *out)
 {
-	struct lb_pool pool = { .first = (uint32_t)out->count };
+	struct filling set = begin_set(out, LB_MAX_LOCAL_BACKENDS);
+	bool none_ready;
 
 	for (size_t i = 0; i < count; i++)
 		if (list[i].backend.is_local && is_ready(&list[i]))
-			push(out, &pool, &list[i].backend);
-	if (pool.count > 0)
-		return pool;
-	for (size_t i = 0; i < count; i++)
+			push(&set, &list[i].backend);
+	none_ready = set.count == 0;
+	for (size_t i = 0; i < count && none_ready; i++)
 		if (list[i].backend.is_local && is_draining(&list[i]))
-			push(out, &pool, &list[i].backend);
-	return pool;
+			push(&set, &list[i].backend);
+	scratch->local_count = set.count;
+	return set.pool;
 }
 
-/* The behaviour of UDP flows to endpoints that serve is not a matter of policy (section 4.1). */
+static int backend_order(const void *x, const void *y)
+{
+	return lb_backend_cmp(x, y);
+}
+
+/* The behaviour of UDP flows to endpoints that serve is not a matter of policy (section 4.1). Those
+ * that new connections go to come first: a bound must not cut their flows. */
 static struct lb_pool select_serving(const struct candidate *list, size_t count,
                                      struct backend_list *out)
 {
-	struct lb_pool pool = { .first = (uint32_t)out->count };
+	struct filling set = begin_set(out, 2 * LB_MAX_BACKENDS);
 
 	for (size_t i = 0; i < count; i++)
-		if ((list[i].conditions & PROXY_EP_SERVING) != 0)
-			push(out, &pool, &list[i].backend);
-	return pool;
+		if ((list[i].conditions & PROXY_EP_SERVING) != 0 && is_ready(&list[i]))
+			push(&set, &list[i].backend);
+	for (size_t i = 0; i < count; i++)
+		if ((list[i].conditions & PROXY_EP_SERVING) != 0 && !is_ready(&list[i]))
+			push(&set, &list[i].backend);
+	if (set.pool.count > 1)
+		qsort(out->list + set.pool.first, set.pool.count, sizeof(*out->list),
+		      backend_order);
+	return set.pool;
 }
-
 void select_endpoints(const struct proxy_service_port *port, uint8_t family,
                       const struct proxy_endpoint_slice *const *slices, size_t slice_count,
                       const struct proxy_facts *facts, struct endpoint_want want,
@@ -210,15 +242,18 @@ void select_endpoints(const struct proxy_service_port *port, uint8_t family,
 	size_t count = gather(port, family, slices, slice_count, facts, scratch);
 	const struct candidate *list;
 
+	scratch->gathered += count;
+	scratch->all_count = 0;
+	scratch->local_count = 0;
 	count = deduplicate(scratch->candidates, count);
 	list = scratch->candidates;
 	if (want.all)
-		lb->all = select_all(list, count, out);
+		lb->all = select_all(list, count, scratch, out);
 	lb->has_any = lb->all.count > 0;
 	if (want.local) {
 		for (size_t i = 0; i < count && !lb->has_any; i++)
 			lb->has_any = is_ready(&list[i]) || is_draining(&list[i]);
-		lb->local = select_local(list, count, out);
+		lb->local = select_local(list, count, scratch, out);
 	}
 	if (port->protocol == PROXY_UDP)
 		lb->serving = select_serving(list, count, out);

@@ -25,10 +25,13 @@ struct candidate {
 	uint8_t hints;      /* HINT_* */
 };
 
-/** Reused between calls, so that planning does not allocate; zero-initialise, free both lists. */
+/** Reused between calls, so that planning does not allocate; zero-initialise, free the list. */
 struct endpoint_scratch {
 	struct candidate *candidates;
 	size_t cap;
+	size_t gathered; /* candidates of all calls so far */
+	/* of the last call: how many each set would have had, without its bound */
+	uint32_t all_count, local_count;
 };
 
 /** Which sets a service port needs (section 1.3, "computed predicates"). */
@@ -39,7 +42,8 @@ struct endpoint_want {
 
 /** select_endpoints() - append the endpoints of @port in @family to @out.
  *
- * @lb: gets has_any, and where in @out the sets are; sorted by address and port.
+ * @lb: gets has_any, and where in @out the sets are; sorted by address and port, none longer than
+ *      LB_MAX_BACKENDS (the local one: LB_MAX_LOCAL_BACKENDS): those with the lowest addresses.
  */
 void select_endpoints(const struct proxy_service_port *port, uint8_t family,
                       const struct proxy_endpoint_slice *const *slices, size_t slice_count,

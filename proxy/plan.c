@@ -30,6 +30,7 @@ struct draft {
 	size_t range_count;
 	bool restricted[2]; /* source ranges hold for IPv4, for IPv6 */
 	uint64_t element_count;
+	uint64_t range_elements;
 	bool full; /* a bound was met and said */
 };
 
@@ -63,14 +64,12 @@ static struct endpoint_want wanted_sets(const struct proxy_service *service,
 }
 
 /* Endpoints beyond the ladder's top are left out: those with the highest addresses. */
-static void bound_pool(struct draft *d, struct lb_pool *pool, uint32_t max, const char *what,
-                       const char *port)
+static void tell_left_out(struct draft *d, uint32_t count, uint32_t max, const char *what,
+                          const char *port)
 {
-	if (pool->count <= max)
-		return;
-	diag_add(d->diags, d->subject, "port '%s': %u %s, the first %u by address are used", port,
-	         pool->count, what, max);
-	pool->count = max;
+	if (count > max)
+		diag_add(d->diags, d->subject, "port '%s': %u %s, the first %u by address are used",
+		         port, count, what, max);
 }
 
 static void add_port(struct draft *d, const struct proxy_service_port *port, uint8_t family,
@@ -83,8 +82,9 @@ static void add_port(struct draft *d, const struct proxy_service_port *port, uin
 
 	select_endpoints(port, family, slices, slice_count, d->facts,
 	                 wanted_sets(d->service, port, family), scratch, &d->backends, &out);
-	bound_pool(d, &out.all, LB_MAX_BACKENDS, "endpoints", port->name);
-	bound_pool(d, &out.local, LB_MAX_LOCAL_BACKENDS, "local endpoints", port->name);
+	tell_left_out(d, scratch->all_count, LB_MAX_BACKENDS, "endpoints", port->name);
+	tell_left_out(d, scratch->local_count, LB_MAX_LOCAL_BACKENDS, "local endpoints",
+	              port->name);
 	d->ports = vec_reserve(d->ports, &d->port_cap, d->port_count + 1, sizeof(*d->ports));
 	d->ports[d->port_count++] = out;
 }
@@ -93,17 +93,21 @@ static void add_frontend(struct draft *d, const struct ipaddr *addr, enum lb_kin
                          uint16_t port, bool local_only)
 {
 	const struct lb_port *last = &d->ports[d->port_count - 1];
+	bool restricted = kind == LB_LOAD_BALANCER_IP && d->restricted[addr->family == 6];
 
 	if (d->full)
 		return;
-	d->element_count += 4 + last->all.count + last->local.count;
-	if (d->frontend_count >= PROXY_MAX_FRONTENDS || d->element_count > PROXY_MAX_ELEMENTS) {
+	d->element_count += 4 + last->all.count + last->local.count + last->serving.count;
+	if (restricted)
+		d->range_elements += d->range_count;
+	if (d->frontend_count >= PROXY_MAX_FRONTENDS || d->element_count > PROXY_MAX_ELEMENTS ||
+	    d->range_elements > PROXY_MAX_RANGE_ELEMENTS) {
 		char text[IPADDR_TEXT];
 
 		d->full = true;
 		diag_add(d->diags, d->subject,
-		         "too many addresses, ports and endpoints for one Service: %s:%u and what "
-		         "follows are not served",
+		         "too many addresses, ports, endpoints and source ranges for one Service: "
+		         "%s:%u and what follows are not served",
 		         ipaddr_format(addr, text), port);
 		return;
 	}
@@ -115,7 +119,7 @@ static void add_frontend(struct draft *d, const struct ipaddr *addr, enum lb_kin
 		.port = port,
 		.port_index = (uint16_t)(d->port_count - 1),
 		.local_only = local_only,
-		.restricted = kind == LB_LOAD_BALANCER_IP && d->restricted[addr->family == 6],
+		.restricted = restricted,
 	};
 }
 
@@ -268,6 +272,24 @@ static void collect_local_addresses(struct draft *d)
 	d->local_count = kept;
 }
 
+/* An address of this node keeps its other ports: refusing them would lock the node's own servers up. */
+static void add_cluster_ip(struct draft *d, const struct ipaddr *addr)
+{
+	for (size_t i = 0; i < d->facts->node_address_count; i++) {
+		char text[IPADDR_TEXT];
+
+		if (!ipaddr_equal(&d->facts->node_addresses[i], addr))
+			continue;
+		diag_add(d->diags, d->subject,
+		         "ClusterIP %s is an address of this node, too: its other ports stay open",
+		         ipaddr_format(addr, text));
+		return;
+	}
+	d->cluster_ips = vec_reserve(d->cluster_ips, &d->cluster_ip_cap, d->cluster_ip_count + 1,
+	                             sizeof(*d->cluster_ips));
+	d->cluster_ips[d->cluster_ip_count++] = (struct lb_address){ .addr = *addr };
+}
+
 static void plan_family(struct draft *d, uint8_t family,
                         const struct proxy_endpoint_slice *const *slices, size_t slice_count,
                         struct endpoint_scratch *scratch)
@@ -276,10 +298,17 @@ static void plan_family(struct draft *d, uint8_t family,
 
 	if (cluster_ip == NULL || d->service->port_count == 0)
 		return;
-	d->cluster_ips = vec_reserve(d->cluster_ips, &d->cluster_ip_cap, d->cluster_ip_count + 1,
-	                             sizeof(*d->cluster_ips));
-	d->cluster_ips[d->cluster_ip_count++] = (struct lb_address){ .addr = *cluster_ip };
-	for (size_t i = 0; i < d->service->port_count; i++) {
+	add_cluster_ip(d, cluster_ip);
+	for (size_t i = 0; i < d->service->port_count && !d->full; i++) {
+		if (scratch->gathered > PROXY_MAX_GATHERED) {
+			d->full = true;
+			diag_add(
+				d->diags, d->subject,
+				"more than %u endpoints over all ports: port '%s' and what follows "
+				"are not served",
+				PROXY_MAX_GATHERED, d->service->ports[i].name);
+			return;
+		}
 		add_port(d, &d->service->ports[i], family, slices, slice_count, scratch);
 		add_frontends(d, &d->service->ports[i], family, cluster_ip);
 	}

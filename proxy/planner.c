@@ -22,6 +22,7 @@ struct facts {
 	struct proxy_facts view;
 	char *zone;
 	struct ipaddr *node_port_addresses;
+	struct ipaddr *node_addresses;
 };
 
 struct proxy_planner {
@@ -114,6 +115,25 @@ static void select_node_ports(const struct proxy_planner *planner, struct facts 
 	out->view.node_port_address_count = count;
 }
 
+static void collect_node_addresses(const struct proxy_planner *planner, struct facts *out)
+{
+	const struct proxy_node *node = store_node(planner->store);
+	size_t internal = node != NULL ? node->internal_ip_count : 0;
+	size_t external = node != NULL ? node->external_ip_count : 0;
+	struct ipaddr *list = xcalloc(internal + external + planner->address_count, sizeof(*list));
+
+	if (internal > 0)
+		memcpy(list, node->internal_ips, internal * sizeof(*list));
+	if (external > 0)
+		memcpy(list + internal, node->external_ips, external * sizeof(*list));
+	if (planner->address_count > 0)
+		memcpy(list + internal + external, planner->addresses,
+		       planner->address_count * sizeof(*list));
+	out->node_addresses = list;
+	out->view.node_addresses = list;
+	out->view.node_address_count = internal + external + planner->address_count;
+}
+
 static struct facts derive_facts(const struct proxy_planner *planner)
 {
 	const struct proxy_node *node = store_node(planner->store);
@@ -124,24 +144,29 @@ static struct facts derive_facts(const struct proxy_planner *planner)
 	out.view.node_name = planner->node_name;
 	out.view.zone = out.zone;
 	select_node_ports(planner, &out);
+	collect_node_addresses(planner, &out);
 	return out;
 }
 
 static bool same_facts(const struct facts *a, const struct facts *b)
 {
 	size_t count = a->view.node_port_address_count;
+	size_t addresses = a->view.node_address_count;
 
 	return a->zone != NULL && strcmp(a->zone, b->zone) == 0 &&
 	       memcmp(a->view.node_ips, b->view.node_ips, sizeof(a->view.node_ips)) == 0 &&
 	       count == b->view.node_port_address_count &&
 	       memcmp(a->node_port_addresses, b->node_port_addresses,
-	              count * sizeof(struct ipaddr)) == 0;
+	              count * sizeof(struct ipaddr)) == 0 &&
+	       addresses == b->view.node_address_count &&
+	       memcmp(a->node_addresses, b->node_addresses, addresses * sizeof(struct ipaddr)) == 0;
 }
 
 static void free_facts(struct facts *facts)
 {
 	free(facts->zone);
 	free(facts->node_port_addresses);
+	free(facts->node_addresses);
 }
 
 static void refresh_facts(struct proxy_planner *planner)

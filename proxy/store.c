@@ -25,9 +25,10 @@
 struct object {
 	UT_hash_handle hh;
 	struct proxy_meta *meta;
-	struct object *next_slice; /* of the same record */
-	uint32_t seen;             /* the list that mentioned it last */
-	uint32_t applied;          /* the list that changed it last */
+	struct object *next_slice;  /* of the same record */
+	struct object **prev_slice; /* what points at this one */
+	uint32_t seen;              /* the list that mentioned it last */
+	uint32_t applied;           /* the list that changed it last */
 	char key[];
 };
 
@@ -217,14 +218,13 @@ static void detach(struct proxy_store *store, struct object *object)
 	case PROXY_ENDPOINT_SLICE: {
 		const struct proxy_endpoint_slice *slice = (void *)meta;
 		struct record *record;
-		struct object **link;
 
 		if (*slice->service == '\0')
 			break;
 		record = get_record(store, meta->namespace, slice->service);
-		for (link = &record->slices; *link != object; link = &(*link)->next_slice)
-			;
-		*link = object->next_slice;
+		*object->prev_slice = object->next_slice;
+		if (object->next_slice != NULL)
+			object->next_slice->prev_slice = object->prev_slice;
 		record->slice_count--;
 		store_touch(store, record);
 		break;
@@ -259,6 +259,9 @@ static void attach(struct proxy_store *store, struct object *object)
 			break;
 		record = get_record(store, meta->namespace, slice->service);
 		object->next_slice = record->slices;
+		object->prev_slice = &record->slices;
+		if (object->next_slice != NULL)
+			object->next_slice->prev_slice = &object->next_slice;
 		record->slices = object;
 		record->slice_count++;
 		store_touch(store, record);

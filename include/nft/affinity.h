@@ -19,6 +19,8 @@
 /** nftx_affinity_purge() - the batch that deletes every stale record.
  *
  * @present: what the kernel holds, sorted; at least the frontends with affinity.
+ * @restarted: elements of sticky-frontends whose policy has changed, sorted: where it is Local now,
+ *             only records of backends in the local row stay.
  * @affinity: the dumped records, both families.
  * @destroy: with DESTROYSETELEM (Linux 6.3), for which an expired record is no error.
  *           Without it the batch may be refused with ENOENT: purge anew then.
@@ -26,6 +28,7 @@
  * Return: a batch the caller ends, sends and frees; NULL when every record is true.
  */
 struct nftx_batch *nftx_affinity_purge(const struct nftx_elems *present,
+                                       const struct nftx_elems *restarted,
                                        const struct nftx_elems *affinity, bool destroy);
 
 #endif

@@ -90,6 +90,13 @@ void nftx_state_note_flows(const struct nftx_state *state, bool gains,
  *  from a sticky frontend, or was it a refill? Then there may be stale records (nft/affinity.h). */
 bool nftx_state_lost_affinity(struct nftx_state *state);
 
+/** nftx_state_restarted() - the sticky frontends whose policy changed with commits since the last call:
+ *  a record that was true before may lead where the new policy does not.
+ *
+ * @out: appended, elements of sticky-frontends; not sorted.
+ */
+void nftx_state_restarted(struct nftx_state *state, struct nftx_elems *out);
+
 /** nftx_state_sticky_elements() - append the elements of all Services with affinity, sorted. */
 void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out);
 

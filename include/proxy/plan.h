@@ -15,6 +15,10 @@
 /* Bounds of one Service; what is beyond is left out, with a diagnostic. */
 #define PROXY_MAX_FRONTENDS 16384     /* addresses x ports */
 #define PROXY_MAX_ELEMENTS (1u << 18) /* frontends x their endpoints */
+#define PROXY_MAX_GATHERED (1u << 20) /* ports x endpoints looked at */
+/* Restricted frontends x source ranges: the kernel's insertion of ranges is quadratic, 10,000 of
+ * them take a second. */
+#define PROXY_MAX_RANGE_ELEMENTS 4096
 
 /** What the plan needs to know about the node. */
 struct proxy_facts {
@@ -22,6 +26,8 @@ struct proxy_facts {
 	const char *zone;      /* "" when the Node has none */
 	struct ipaddr
 		node_ips[2]; /* the node's primary address of IPv4, of IPv6; none if unknown */
+	const struct ipaddr *node_addresses; /* all that are known to be of this node */
+	size_t node_address_count;
 	const struct ipaddr
 		*node_port_addresses; /* NodePorts are served on these; sorted, no loopback */
 	size_t node_port_address_count;

@@ -111,7 +111,7 @@ void proxy_planner_touch_all(struct proxy_planner *planner);
 
 /** proxy_planner_set_addresses() - the addresses that this machine has now.
  *
- * Only asked for when NodePorts are served on ranges. Copied.
+ * For NodePorts on ranges, and to know a ClusterIP that is an address of the node. Copied.
  */
 void proxy_planner_set_addresses(struct proxy_planner *planner, const struct ipaddr *addrs,
                                  size_t count);

@@ -176,8 +176,10 @@ def flush_ruleset_by_somebody_else_leaves_the_service_working(t):
     t.nft("flush", "ruleset")
     t.becomes(t.client, "tcp", service.ip(4), 80, THREE)
     t.refused(t.client, "tcp", service.ip(4), 81)
+    start = len(daemon.log())
     t.write(service, t.web_slice(service, [TWO]))
-    t.becomes(t.client, "tcp", service.ip(4), 80, [TWO])
+    daemon.wait_synced(start)
+    t.answered_by(t.client, "tcp", service.ip(4), 80, [TWO])
     t.true("the daemon runs", daemon.is_running())
 
 

@@ -409,6 +409,7 @@ static void purges_stale_affinity(void **unused)
 	struct nftx_state *state = nftx_state_new(options);
 	struct nftx_elems present = { 0 };
 	struct nftx_elems sticky = { 0 };
+	struct nftx_elems restarted = { 0 };
 	struct nftx_elems records;
 	struct err err = { 0 };
 	struct nftx_batch *batch;
@@ -428,7 +429,7 @@ static void purges_stale_affinity(void **unused)
 	assert_true(stay > 0);
 	records = dump_affinity(sock);
 	assert_true(records.count > 2 * stay);
-	batch = nftx_affinity_purge(&sticky, &records, true);
+	batch = nftx_affinity_purge(&sticky, &restarted, &records, true);
 	assert_non_null(batch);
 	if (send_batch(sock, batch, &err) < 0)
 		fail_msg("%s", err.msg);
@@ -437,7 +438,15 @@ static void purges_stale_affinity(void **unused)
 	assert_int_equal(records.count, stay);
 	for (size_t i = 0; i < records.count; i++)
 		assert_int_equal(records.list[i].key[0], 1);
-	assert_null(nftx_affinity_purge(&sticky, &records, true));
+	assert_null(nftx_affinity_purge(&sticky, &restarted, &records, true));
+	for (size_t i = 0; i < sticky.count; i++) /* policies that became Local cost records */
+		if (sticky.list[i].map == NFTX_STICKY_FRONTENDS)
+			*nftx_elems_push(&restarted) = sticky.list[i];
+	batch = nftx_affinity_purge(&sticky, &restarted, &records, true);
+	assert_non_null(batch);
+	assert_true(nftx_batch_size(batch).elements < records.count);
+	nftx_batch_free(batch);
+	free(restarted.list);
 	free(present.list);
 	free(sticky.list);
 	nftx_dump_done(&records);

@@ -284,9 +284,8 @@ void text_service(struct strbuf *buf, const struct lb_service *service)
 		strbuf_puts(buf, "\n");
 	}
 	for (size_t i = 0; i < service->local_address_count; i++)
-		strbuf_printf(buf, "local %s%s\n",
-		              ipaddr_format(&service->local_addresses[i].addr, text),
-		              service->local_addresses[i].lost ? " lost" : "");
+		strbuf_printf(buf, "local %s\n",
+		              ipaddr_format(&service->local_addresses[i].addr, text));
 	for (size_t i = 0; i < service->source_range_count; i++)
 		strbuf_printf(buf, "allow %s\n", ipcidr_format(&service->source_ranges[i], text));
 }
