@@ -277,6 +277,8 @@ static void add_reject(const struct encoder *enc, enum nft_reject_types type)
 
 static void add_step(const struct encoder *enc, const struct nftx_step *step)
 {
+	static const uint32_t no_interface = 0;
+
 	switch (step->op) {
 	case NFTX_OP_TRANSLATED:
 		add_translated(enc);
@@ -290,6 +292,10 @@ static void add_step(const struct encoder *enc, const struct nftx_step *step)
 	case NFTX_OP_INTERFACE:
 	case NFTX_OP_NOT_INTERFACE:
 		add_interface(enc, step);
+		break;
+	case NFTX_OP_SOME_INTERFACE:
+		add_meta(enc, NFT_META_IIF, reg(0));
+		add_cmp(enc, NFT_CMP_NEQ, &no_interface, sizeof(no_interface));
 		break;
 	case NFTX_OP_IN:
 		(void)add_lookup(enc, step);
@@ -328,6 +334,7 @@ static void add_step(const struct encoder *enc, const struct nftx_step *step)
 	case NFTX_OP_END:
 	case NFTX_OP_POD:
 	case NFTX_OP_NOT_POD:
+	case NFTX_OP_NODE_ITSELF:
 		ASSERT(!"an operation of a finished rule");
 	}
 }

@@ -41,12 +41,14 @@ enum nftx_op {
 	NFTX_OP_TCP,
 	NFTX_OP_INTERFACE, /* the input interface, or its beginning */
 	NFTX_OP_NOT_INTERFACE,
-	NFTX_OP_IN, /* the key is in the set */
+	NFTX_OP_SOME_INTERFACE, /* there is an input interface */
+	NFTX_OP_IN,             /* the key is in the set */
 	NFTX_OP_NOT_IN,
 
 	/* Conditions only of templates: what they become depends on nftx_options. */
 	NFTX_OP_POD,
 	NFTX_OP_NOT_POD,
+	NFTX_OP_NODE_ITSELF, /* what NOT_POD does not see where pods are told by interface */
 
 	/* Lookups that do something with what they find. */
 	NFTX_OP_VERDICT_MAP,

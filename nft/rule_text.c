@@ -120,6 +120,9 @@ static void add_step(struct strbuf *buf, const struct nftx_step *step, uint8_t f
 	case NFTX_OP_NOT_INTERFACE:
 		add_interface(buf, step);
 		break;
+	case NFTX_OP_SOME_INTERFACE:
+		strbuf_puts(buf, "iif != 0");
+		break;
 	case NFTX_OP_IN:
 		add_lookup(buf, step, family, "");
 		break;
@@ -157,6 +160,7 @@ static void add_step(struct strbuf *buf, const struct nftx_step *step, uint8_t f
 	case NFTX_OP_END:
 	case NFTX_OP_POD:
 	case NFTX_OP_NOT_POD:
+	case NFTX_OP_NODE_ITSELF:
 		ASSERT(!"an operation of a finished rule");
 	}
 }

@@ -67,6 +67,7 @@ static const struct rule_template {
 	RULE(AFTER_DNAT, LOOKUP(IN, HAIRPIN, NFTX_LOAD_SADDR, NFTX_LOAD_DADDR), DO(MASQUERADE)),
 
 	RULE(CLUSTER_IP_SOURCES, DO(NOT_POD), DO(MASQUERADE)),
+	RULE(CLUSTER_IP_SOURCES, DO(NODE_ITSELF), DO(MASQUERADE)),
 	RULE(CLUSTER_IP_SOURCES, LOOKUP(IN, HAIRPIN, NFTX_LOAD_SADDR, NFTX_LOAD_DADDR),
 	     DO(MASQUERADE)),
 };
@@ -125,7 +126,15 @@ static struct nftx_step pod_step(const struct nftx_options *options, bool is_pod
 	};
 }
 
-/* Put the options into a template. Return: false when they leave nothing of the rule. */
+static bool by_interface(const struct nftx_options *options)
+{
+	return options->detect == NFTX_DETECT_BRIDGE || options->detect == NFTX_DETECT_PREFIX;
+}
+
+/* Put the options into a template. Return: false when they leave nothing of the rule.
+ *
+ * What a bridge passes on from one of its ports to another, and what this node sends itself, has no
+ * input interface in postrouting: the one is from pods, the other is told by its address. */
 static bool resolve(const struct nftx_rule *from, const struct nftx_options *options,
                     struct nftx_rule *out)
 {
@@ -134,15 +143,25 @@ static bool resolve(const struct nftx_rule *from, const struct nftx_options *opt
 	*out = (struct nftx_rule){ 0 };
 	for (size_t i = 0; i < NFTX_RULE_STEPS; i++) {
 		const struct nftx_step *step = &from->steps[i];
+		bool is_template = step->op == NFTX_OP_POD || step->op == NFTX_OP_NOT_POD;
 
-		if (step->op != NFTX_OP_POD && step->op != NFTX_OP_NOT_POD) {
-			out->steps[count++] = *step;
+		if (step->op == NFTX_OP_NODE_ITSELF) {
+			if (!by_interface(options) || options->masquerade_all)
+				return false;
+			out->steps[count++] = (struct nftx_step){ .op = NFTX_OP_LOCAL_SOURCE };
+			continue;
+		}
+		if (!is_template) {
+			if (step->op != NFTX_OP_END)
+				out->steps[count++] = *step;
 			continue;
 		}
 		if (step->op == NFTX_OP_NOT_POD && options->masquerade_all)
 			continue;
 		if (options->detect == NFTX_DETECT_NONE)
 			return false;
+		if (step->op == NFTX_OP_NOT_POD && by_interface(options))
+			out->steps[count++] = (struct nftx_step){ .op = NFTX_OP_SOME_INTERFACE };
 		out->steps[count++] = pod_step(options, step->op == NFTX_OP_POD);
 	}
 	return true;

@@ -383,9 +383,10 @@ static void walk_meta(struct registers *regs, const struct nftnl_expr *expr)
 {
 	uint32_t key = nftnl_expr_get_u32(expr, NFTNL_EXPR_META_KEY);
 
-	assert_true(key == NFT_META_L4PROTO || key == NFT_META_IIFNAME);
-	use(regs, nftnl_expr_get_u32(expr, NFTNL_EXPR_META_DREG), key == NFT_META_IIFNAME ? 16 : 1,
-	    true);
+	uint32_t len = key == NFT_META_IIFNAME ? 16 : key == NFT_META_IIF ? 4 : 1;
+
+	assert_true(key == NFT_META_L4PROTO || key == NFT_META_IIFNAME || key == NFT_META_IIF);
+	use(regs, nftnl_expr_get_u32(expr, NFTNL_EXPR_META_DREG), len, true);
 }
 
 static void walk_ct(struct registers *regs, const struct nftnl_expr *expr)

@@ -30,11 +30,13 @@ static const struct text_row {
 	  "@pod-cidrs" },
 	{ "not a pod by bridge",
 	  { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" },
-	  "\t\tiifname != \"cbr0\" masquerade fully-random\n",
+	  "\t\tiif != 0 iifname != \"cbr0\" masquerade fully-random\n"
+	  "\t\tfib saddr type local masquerade fully-random\n",
 	  NULL },
 	{ "not a pod by prefix",
 	  { .detect = NFTX_DETECT_PREFIX, .interface = "veth" },
-	  "\t\tiifname != \"veth*\" masquerade fully-random\n",
+	  "\t\tiif != 0 iifname != \"veth*\" masquerade fully-random\n"
+	  "\t\tfib saddr type local masquerade fully-random\n",
 	  NULL },
 	{ "masquerade all: no condition",
 	  { .detect = NFTX_DETECT_CIDR, .masquerade_all = true },
