@@ -153,6 +153,26 @@ static void tells_elements_apart(void **unused)
 	assert_false(nftx_elem_same(&foreign, &foreign)); /* what we cannot read is never right */
 }
 
+/* A comment is cut in the kernel: what was cut is no difference. */
+static void compares_long_comments(void **unused)
+{
+	char full[400];
+	char cut[NFTX_COMMENT_MAX + 1];
+	struct nftx_elem a;
+	struct nftx_elem b;
+
+	(void)unused;
+	memset(full, 'x', sizeof(full) - 1);
+	full[sizeof(full) - 1] = '\0';
+	memcpy(cut, full, NFTX_COMMENT_MAX);
+	cut[NFTX_COMMENT_MAX] = '\0';
+	a = verdict_elem(NFTX_DROP, NFTX_CHAIN_NONE, 0, full);
+	b = verdict_elem(NFTX_DROP, NFTX_CHAIN_NONE, 0, cut);
+	assert_true(nftx_elem_same(&a, &b));
+	cut[NFTX_COMMENT_MAX - 1] = 'y';
+	assert_false(nftx_elem_same(&a, &b));
+}
+
 static void orders_slots_as_numbers(void **unused)
 {
 	struct nftx_elem a = { .family = 4, .map = NFTX_BACKENDS };
@@ -204,6 +224,7 @@ int main(void)
 		cmocka_unit_test(keeps_dumped_slots),
 		cmocka_unit_test(tells_elements_apart),
 		cmocka_unit_test(orders_slots_as_numbers),
+		cmocka_unit_test(compares_long_comments),
 		cmocka_unit_test(writes_ranges),
 	};
 

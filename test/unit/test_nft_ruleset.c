@@ -29,8 +29,8 @@ static const struct option_row {
 } option_rows[] = {
 	{ "pods by address", { .detect = NFTX_DETECT_CIDR }, 250 },
 	{ "pods not known", { .detect = NFTX_DETECT_NONE }, 248 },
-	{ "pods by bridge", { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" }, 250 },
-	{ "pods by prefix", { .detect = NFTX_DETECT_PREFIX, .interface = "veth" }, 250 },
+	{ "pods by bridge", { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" }, 251 },
+	{ "pods by prefix", { .detect = NFTX_DETECT_PREFIX, .interface = "veth" }, 251 },
 	{ "masquerade all", { .detect = NFTX_DETECT_CIDR, .masquerade_all = true }, 250 },
 	{ "masquerade all, pods not known",
 	  { .detect = NFTX_DETECT_NONE, .masquerade_all = true },

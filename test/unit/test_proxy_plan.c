@@ -338,6 +338,104 @@ static void bounds_elements(void **state)
 	free(externals);
 }
 
+/* A Service of @ports ports and one ingress address, with one slice of @endpoints serving, not ready
+ * endpoints for all of them. */
+static struct lb_service *plan_large(enum proxy_protocol protocol, uint16_t ports,
+                                     uint16_t externals, uint16_t endpoints, uint16_t ranges,
+                                     struct diags *diags)
+{
+	const struct proxy_facts facts = { .node_name = "node-1", .zone = "" };
+	struct proxy_service_port *service_ports = xcalloc(ports, sizeof(*service_ports));
+	struct proxy_slice_port *slice_ports = xcalloc(ports, sizeof(*slice_ports));
+	struct proxy_endpoint *list = xcalloc(endpoints, sizeof(*list));
+	struct ipaddr *addrs = xcalloc(externals, sizeof(*addrs));
+	struct ipcidr *cidrs = xcalloc(ranges, sizeof(*cidrs));
+	struct proxy_service service = {
+		.meta = { .kind = PROXY_SERVICE, .namespace = "ns", .name = "a" },
+		.type = PROXY_LOAD_BALANCER,
+		.cluster_ip = { .family = 4, .bytes = { 10, 96, 0, 1 } },
+		.port_count = ports,
+		.ingress_ip_count = externals,
+		.source_range_count = ranges,
+		.ports = service_ports,
+		.ingress_ips = addrs,
+		.source_ranges = cidrs,
+	};
+	struct proxy_endpoint_slice slice = { .meta = { .kind = PROXY_ENDPOINT_SLICE },
+		                              .family = 4,
+		                              .port_count = ports,
+		                              .endpoint_count = endpoints,
+		                              .ports = slice_ports,
+		                              .endpoints = list };
+	const struct proxy_endpoint_slice *slices[] = { &slice };
+	struct lb_service *out;
+
+	for (uint16_t i = 0; i < ports; i++) {
+		service_ports[i] =
+			(struct proxy_service_port){ "", protocol, (uint16_t)(i + 1), 0 };
+		slice_ports[i] = (struct proxy_slice_port){ "", protocol, 8080 };
+	}
+	for (uint16_t i = 0; i < endpoints; i++)
+		list[i] = (struct proxy_endpoint){
+			.addr = { .family = 4, .bytes = { 10, 1, (uint8_t)(i / 256), (uint8_t)i } },
+			.conditions = PROXY_EP_SERVING | (i == 0 ? PROXY_EP_READY : 0),
+		};
+	for (uint16_t i = 0; i < externals; i++)
+		addrs[i] = (struct ipaddr){ .family = 4,
+			                    .bytes = { 203, 0, (uint8_t)(i / 256), (uint8_t)i } };
+	for (uint16_t i = 0; i < ranges; i++)
+		cidrs[i] =
+			(struct ipcidr){ { .family = 4, .bytes = { 198, 18, (uint8_t)i, 0 } }, 25 };
+	out = proxy_plan_service(0, "ns/a", &service, slices, 1, &facts, diags);
+	free(service_ports);
+	free(slice_ports);
+	free(list);
+	free(addrs);
+	free(cidrs);
+	return out;
+}
+
+/* What one Service can make the daemon hold and the kernel do is bounded, and it is said. */
+static void bounds_what_a_service_costs(void **state)
+{
+	static const struct {
+		const char *what;
+		enum proxy_protocol protocol;
+		uint16_t ports, externals, endpoints, ranges;
+		const char *finding;
+	} cases[] = {
+		{ "UDP endpoints that serve, for each address", PROXY_UDP, 16, 1000, 5000, 0,
+		  "are not served" },
+		{ "endpoints for each port", PROXY_TCP, 1000, 1, 20000, 0,
+		  "more than 1048576 endpoints over all ports" },
+		{ "source ranges for each port", PROXY_TCP, 1000, 1, 1, 100, "are not served" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct diags diags = { 0 };
+		struct lb_service *out;
+		size_t ranges = 0;
+		size_t serving = 0;
+
+		print_message("  - %s\n", cases[i].what);
+		out = plan_large(cases[i].protocol, cases[i].ports, cases[i].externals,
+		                 cases[i].endpoints, cases[i].ranges, &diags);
+		assert_true(out->frontend_count > 0);
+		for (size_t k = 0; k < out->frontend_count; k++) {
+			serving += out->ports[out->frontends[k].port_index].serving.count;
+			ranges += out->frontends[k].restricted ? out->source_range_count : 0;
+		}
+		assert_true(serving <= PROXY_MAX_ELEMENTS);
+		assert_true(ranges <= PROXY_MAX_RANGE_ELEMENTS);
+		assert_true(out->block_bytes < 64u << 20);
+		assert_int_equal(diags.total, 1);
+		assert_non_null(strstr(diags.list[0].text, cases[i].finding));
+		diag_done(&diags);
+		free(out);
+	}
+}
+
 static void merges_cidrs(void **state)
 {
 	static const struct {
@@ -382,9 +480,8 @@ static void merges_cidrs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plans_rows),
-		cmocka_unit_test(bounds_endpoints),
-		cmocka_unit_test(bounds_elements),
+		cmocka_unit_test(plans_rows),      cmocka_unit_test(bounds_endpoints),
+		cmocka_unit_test(bounds_elements), cmocka_unit_test(bounds_what_a_service_costs),
 		cmocka_unit_test(merges_cidrs),
 	};
 
