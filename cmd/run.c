@@ -127,26 +127,35 @@ static void turn_flows(struct daemon *d)
 	d->flows_deleted = stats.deleted;
 }
 
-/* After a sync: the flows of the UDP frontends that it concerned, a little later. */
-static void start_flows(struct daemon *d)
+static void walk_flows(struct daemon *d)
 {
-	if (d->flows == NULL || sync_fronts(d->sync)->count == 0 || ev_is_active(&d->flow_delay))
-		return;
-	ev_timer_set(&d->flow_delay, FLOWS_DELAY_S, 0.);
-	ev_timer_start(d->loop, &d->flow_delay);
-}
-
-static void on_flow_delay(struct ev_loop *loop, ev_timer *w, int events)
-{
-	struct daemon *d = w->data;
 	struct err err = { 0 };
 
-	(void)loop;
-	(void)events;
 	if (nftx_flows_start(d->flows, sync_fronts(d->sync), &err) < 0)
 		log_warning_limited("stale UDP flows not looked for", LOG_STR("reason", err.msg));
 	else
 		turn_flows(d);
+}
+
+static void on_flow_delay(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	walk_flows(w->data);
+}
+
+/* After a sync: the flows of the UDP frontends that it concerned, a little later; but a walk that is
+ * under way must know at once what is true now. */
+static void start_flows(struct daemon *d)
+{
+	if (d->flows == NULL || sync_fronts(d->sync)->count == 0)
+		return;
+	if (nftx_flows_busy(d->flows)) {
+		walk_flows(d);
+	} else if (!ev_is_active(&d->flow_delay)) {
+		ev_timer_set(&d->flow_delay, FLOWS_DELAY_S, 0.);
+		ev_timer_start(d->loop, &d->flow_delay);
+	}
 }
 
 static int sync_now(struct daemon *d, struct err *err)

@@ -21,8 +21,9 @@ struct sync {
 	struct nftx_state *state;
 	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
 	bool note_gains;
-	bool can_destroy; /* it knows DESTROYSETELEM, as far as we know */
-	bool can_own;     /* the kernel takes owner and persist, as far as we know */
+	struct nftx_elems restarted; /* until their records were looked through a second time */
+	bool can_destroy;            /* it knows DESTROYSETELEM, as far as we know */
+	bool can_own;                /* the kernel takes owner and persist, as far as we know */
 };
 
 struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
@@ -46,6 +47,7 @@ void sync_free(struct sync *sync)
 		return;
 	nftx_state_free(sync->state);
 	nftx_flow_fronts_done(&sync->fronts);
+	free(sync->restarted.list);
 	free(sync);
 }
 
@@ -180,8 +182,7 @@ int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
 }
 
 /* The purge of one moment; -ENOENT when records expired under it (without DESTROYSETELEM). */
-static int purge_once(struct sync *sync, const struct nftx_elems *restarted, size_t *purged,
-                      struct err *err)
+static int purge_once(struct sync *sync, size_t *purged, struct err *err)
 {
 	struct nftx_elems present = { 0 };
 	struct nftx_elems records = { 0 };
@@ -192,7 +193,8 @@ static int purge_once(struct sync *sync, const struct nftx_elems *restarted, siz
 		ret = nftx_sock_dump(sync->sock, 6, NFTX_AFFINITY, &records, err);
 	if (ret == 0 && records.count > 0) {
 		nftx_state_sticky_elements(sync->state, &present);
-		batch = nftx_affinity_purge(&present, restarted, &records, sync->can_destroy);
+		batch = nftx_affinity_purge(&present, &sync->restarted, &records,
+		                            sync->can_destroy);
 	}
 	if (batch != NULL) {
 		nftx_batch_end(batch, true);
@@ -208,7 +210,6 @@ static int purge_once(struct sync *sync, const struct nftx_elems *restarted, siz
 
 int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err)
 {
-	struct nftx_elems restarted = { 0 };
 	int ret = -ENOENT;
 	bool asked;
 
@@ -216,18 +217,19 @@ int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err)
 	if (!nftx_state_is_known(sync->state))
 		return 0;
 	asked = nftx_state_lost_affinity(sync->state);
-	if (!asked && !again)
+	if ((!asked && !again) || !nftx_state_has_affinity(sync->state))
 		return 0;
-	nftx_state_restarted(sync->state, &restarted);
-	nftx_elems_sort(&restarted);
+	nftx_state_restarted(sync->state, &sync->restarted);
+	nftx_elems_sort(&sync->restarted);
 	for (int i = 0; i < PURGE_TRIES && ret == -ENOENT; i++) {
-		ret = purge_once(sync, &restarted, purged, err);
+		ret = purge_once(sync, purged, err);
 		if ((ret == -EINVAL || ret == -EOPNOTSUPP) && sync->can_destroy) {
 			sync->can_destroy = false; /* a kernel before 6.3 */
 			ret = -ENOENT;
 		}
 	}
-	free(restarted.list);
+	if (!asked)
+		sync->restarted.count = 0;
 	if (ret < 0)
 		return ret;
 	return asked ? 1 : 2;

@@ -445,6 +445,11 @@ void nftx_state_restarted(struct nftx_state *state, struct nftx_elems *out)
 	state->restarted.count = 0;
 }
 
+bool nftx_state_has_affinity(const struct nftx_state *state)
+{
+	return state->timeout_count > 0; /* only remember chains write records, and they are kept */
+}
+
 void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out)
 {
 	for (size_t id = 0; id < state->place_count; id++)

@@ -153,15 +153,18 @@ static void leave_line(struct claims *claims, struct claim *claim, struct proxy_
 {
 	struct claimed *what = claim->what;
 	bool held = what->line == claim;
+	const struct claim *next;
 
 	*claim->prev = claim->next;
 	if (claim->next != NULL)
 		claim->next->prev = claim->prev;
-	if (what->line == NULL) {
+	next = what->line;
+	if (next == NULL) {
+		ASSERT(claims->all != NULL); /* it holds @what */
 		HASH_DELETE(hh, claims->all, what);
 		free(what);
 	} else if (held) {
-		store_touch(store, what->line->record); /* it holds the claim from now on */
+		store_touch(store, next->record); /* it holds the claim from now on */
 	}
 }
 

@@ -97,6 +97,10 @@ bool nftx_state_lost_affinity(struct nftx_state *state);
  */
 void nftx_state_restarted(struct nftx_state *state, struct nftx_elems *out);
 
+/** nftx_state_has_affinity() - has any Service ever had affinity in these tables? Then there may be
+ *  records. */
+bool nftx_state_has_affinity(const struct nftx_state *state);
+
 /** nftx_state_sticky_elements() - append the elements of all Services with affinity, sorted. */
 void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out);
 
