@@ -26,40 +26,61 @@ class Skip(Exception):
 
 
 class Test:
-    def __init__(self, name, function, quick, args):
+    def __init__(self, name, function, quick, args, fixture=None):
         self.name = name
         self.function = function
         self.quick = quick
         self.args = args
+        self.fixture = fixture  # (generator function, its arguments), or None
 
 
-def test(quick=False):
-    """Register a function as a test; its name is the sentence that is reported."""
+def _bind(fixture, row=()):
+    """A fixture's arguments are the first values of a row, as many as it takes."""
+    if fixture is None:
+        return None
+    count = fixture.__code__.co_argcount - 1
+    return fixture, tuple(row[:count])
+
+
+def test(quick=False, fixture=None):
+    """Register a function as a test; its name is the sentence that is reported.
+
+    @fixture: a generator function that makes, of a Case, what tests in a row share: it yields
+    that once, and cleans up behind the yield. The tests get the Case and what was yielded.
+    """
     def register(function):
-        _registry.append(Test(function.__name__, function, quick, ()))
+        _registry.append(Test(function.__name__, function, quick, (), _bind(fixture)))
         return function
     return register
 
 
-def test_rows(rows, name, quick=()):
-    """Register one test for each row; @name is formatted with the row's values."""
+def test_rows(rows, name, quick=(), fixture=None):
+    """Register one test for each row; @name is formatted with the row's values.
+
+    @quick: names, or a function of the row. @fixture: as for test(); besides the Case it gets the
+    row's first values, and rows that agree in these share what it made.
+    """
     def register(function):
         for row in rows:
             title = name.format(*row)
-            _registry.append(Test(title, function, title in quick, row))
+            chosen = quick(*row) if callable(quick) else title in quick
+            _registry.append(Test(title, function, chosen, row, _bind(fixture, row)))
         return function
     return register
 
 
-def select(pattern, only_quick):
+def select(pattern, modules, only_quick):
     return [t for t in _registry
-            if fnmatch.fnmatchcase(t.name, pattern) and (t.quick or not only_quick)]
+            if fnmatch.fnmatchcase(t.name, pattern) and
+            fnmatch.fnmatchcase(t.function.__module__, modules) and (t.quick or not only_quick)]
 
 
 class World:
     """What all tests share: the machines, the servers, addresses not used before."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, load_seconds):
+        """@load_seconds: how long a test under load goes on."""
+        self.load_seconds = load_seconds
         self.directory = tempfile.mkdtemp(prefix="kubenft-e2e-")
         os.chmod(self.directory, 0o755)
         # Where an unprivileged user can run it, too.
@@ -67,12 +88,14 @@ class World:
         shutil.copy(binary, self.binary)
         self.topology = None
         self.servers = 0
+        self.notes_path = os.path.join(self.directory, "datagrams")
         self._addresses = 0
         self._node_ports = 30000
+        self._external_ips = 0
 
     def start(self):
         self.topology = topology.Topology()
-        self.servers = servers.start(self.topology.backends())
+        self.servers = servers.start(self.topology.backends(), self.notes_path)
 
     def close(self):
         if self.servers:
@@ -93,6 +116,12 @@ class World:
         self._node_ports += 1
         return self._node_ports
 
+    def external_ips(self):
+        """Fresh ones of no machine, for externalIPs and load balancers: {family: address}."""
+        self._external_ips += 1
+        high, low = divmod(self._external_ips, 250)
+        return {4: f"198.18.{high}.{low + 1}", 6: f"2001:db8:18::{self._external_ips:x}"}
+
 
 class Case:
     """One test's view: the machines, its files, its daemon, and short ways to do things."""
@@ -103,6 +132,7 @@ class Case:
         machines = world.topology
         self.node, self.client, self.external = machines.node, machines.client, machines.external
         self.pods, self.remote_pods = machines.pods, machines.remote_pods
+        self.remote_client = machines.remote_client
         self.backend_namespaces = machines.backends()
         self.directory = os.path.join(world.directory, name[:40])
         os.mkdir(self.directory)
@@ -185,6 +215,10 @@ class Case:
         return self._stack.enter_context(transactions.Listener(self.node))
 
     # Connections
+
+    @staticmethod
+    def connect_all(jobs, patience=probes.PATIENCE):
+        return probes.connect_all(jobs, patience)
 
     def connect(self, namespace, protocol, address, port, patience=probes.PATIENCE):
         return self.connect_many(namespace, protocol, address, port, 1, patience)[0]
@@ -288,10 +322,14 @@ class Case:
             lines += ["kubenft's log ends:"] + [f"  {line}" for line in tail]
         for family in ("ip", "ip6"):
             for kind, name in (("map", "frontends"), ("map", "backends"), ("set", "cluster-ips"),
-                               ("set", "external-cluster"), ("set", "hairpin")):
+                               ("set", "external-cluster"), ("set", "external-local"),
+                               ("map", "local-frontends"), ("map", "cluster-frontends"),
+                               ("map", "restricted-frontends"), ("set", "allowed-sources"),
+                               ("map", "sticky-frontends"), ("map", "affinity"),
+                               ("set", "pod-cidrs"), ("set", "hairpin")):
                 listing = self.nft("list", kind, family, "kubenft", name)
                 if listing.returncode == 0 and "elements" in listing.stdout:
-                    lines += [f"  {line}" for line in listing.stdout.splitlines()[:40]]
+                    lines += [f"  {line}" for line in listing.stdout.splitlines()[:25]]
         return lines
 
     def close(self):
@@ -329,21 +367,56 @@ def _describe(error):
     return traceback.format_exception(error)
 
 
-def _run_one(number, item, world):
+class _Stage:
+    """A Case, and what the tests share that run in it."""
+
+    def __init__(self, world, item):
+        self.fixture = item.fixture
+        self.case = Case(world, item.name)
+        self.shared = []  # what the tests get besides the Case
+        self.broken = None
+        self.told = False  # facts were printed
+        self._manager = None
+        if self.fixture:
+            function, args = self.fixture
+            self._manager = contextlib.contextmanager(function)(self.case, *args)
+            try:
+                self.shared = [self._manager.__enter__()]
+            except Exception as error:  # is what every test of the fixture meets
+                self.broken = error
+
+    def run(self, item):
+        if self.broken:
+            raise self.broken
+        item.function(self.case, *self.shared, *item.args)
+
+    def facts(self):
+        told, self.told = self.told, True
+        return [] if told else self.case.facts()
+
+    def close(self):
+        """Returns complaints."""
+        trouble = []
+        if self._manager and not self.broken:
+            try:
+                self._manager.__exit__(None, None, None)
+            except Exception as error:
+                trouble = _describe(error)
+        return self.case.close() + trouble
+
+
+def _run_one(number, item, stage, is_last, started):
     """Returns whether the test passed (a skipped one did)."""
-    case = Case(world, item.name)
-    started = time.monotonic()
     skip = None
     lines = []
     try:
-        item.function(case, *item.args)
+        stage.run(item)
     except Skip as reason:
         skip = str(reason)
     except Exception as error:  # a test must not end the others
-        lines = _describe(error) + case.facts()
-    trouble = case.close()
-    if trouble:
-        lines += trouble
+        lines = _describe(error) + stage.facts()
+    if is_last:
+        lines += stage.close()
     took = time.monotonic() - started
     verdict = "not ok" if lines else "ok"
     note = f" # SKIP {skip}" if skip is not None and not lines else f" # {took:.2f} s"
@@ -355,5 +428,20 @@ def _run_one(number, item, world):
 def run_tests(items, world):
     """Returns the names of those that failed."""
     print(f"1..{len(items)}", flush=True)
-    return [item.name for number, item in enumerate(items, 1)
-            if not _run_one(number, item, world)]
+    failed = []
+    stage = None
+    try:
+        for number, item in enumerate(items, 1):
+            started = time.monotonic()
+            if stage is None:
+                stage = _Stage(world, item)
+            following = items[number] if number < len(items) else None
+            is_last = item.fixture is None or following is None or \
+                following.fixture != item.fixture
+            done, stage = stage, None if is_last else stage
+            if not _run_one(number, item, done, is_last, started):
+                failed.append(item.name)
+    finally:
+        if stage:  # interrupted
+            stage.close()
+    return failed

@@ -41,12 +41,15 @@ def port(number, name="", protocol="TCP", node_port=None):
 class Service:
     """A Service with one ClusterIP for each family in @ips, e.g. {4: "10.96.0.7"}."""
 
-    def __init__(self, name, ips, ports, namespace="default", created=_CREATED, **spec):
+    def __init__(self, name, ips, ports, namespace="default", created=_CREATED, ingress=(),
+                 **spec):
+        """@ingress: entries of status.loadBalancer.ingress."""
         self.name = name
         self.namespace = namespace
         self.ips = ips
         self.ports = ports
         self.created = created
+        self.ingress = ingress
         self.spec = spec
 
     def ip(self, family):
@@ -60,10 +63,13 @@ class Service:
                 "ipFamilies": [f"IPv{family}" for family in self.ips],
                 "ports": self.ports}
         spec.update(self.spec)
-        return {"apiVersion": "v1", "kind": "Service",
-                "metadata": {"name": self.name, "namespace": self.namespace,
-                             "creationTimestamp": self.created},
-                "spec": spec}
+        whole = {"apiVersion": "v1", "kind": "Service",
+                 "metadata": {"name": self.name, "namespace": self.namespace,
+                              "creationTimestamp": self.created},
+                 "spec": spec}
+        if self.ingress:
+            whole["status"] = {"loadBalancer": {"ingress": list(self.ingress)}}
+        return whole
 
 
 def endpoint(address, **conditions):

@@ -17,6 +17,8 @@ SILENCE = 0.4
 
 IP_RECVERR = 11
 IPV6_RECVERR = 25
+IP_FREEBIND = 15
+IPV6_FREEBIND = 78
 
 WINDOW = 256  # connections at a time
 
@@ -25,6 +27,11 @@ REFUSED = "refused"  # a reset, or ICMP port unreachable
 PROHIBITED = "prohibited"  # EPERM: refused or dropped on the way out of this very machine
 UNREACHABLE = "unreachable"  # ICMP, another one: the packet left the node; UDP hears it at once
 TIMEOUT = "timeout"
+
+
+# A connection to be made. protocol: a key of _KINDS; source: the client's address, None: any;
+# word: what a datagram says, without blanks.
+Job = namedtuple("Job", "namespace protocol address port source word", defaults=(None, b"?"))
 
 
 class Result(namedtuple("Result", "outcome backend port source")):
@@ -63,10 +70,22 @@ def _parse(data, skip=0):
     return Result(ANSWERED, local, int(port), peer)
 
 
+def _allow_any_source(sock):
+    """Let bind() take an address that only a route makes ours."""
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+
+
 class _Tcp:
-    def __init__(self, _namespace, address, port):
+    def __init__(self, job):
+        address, port = job.address, job.port
         self.sock = socket.socket(_socket_family(address),
                                   socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        if job.source:
+            _allow_any_source(self.sock)
+            self.sock.bind((job.source, 0))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.data = b""
         code = self.sock.connect_ex((address, port))
@@ -86,13 +105,16 @@ class _Tcp:
 
 
 class _Udp:
-    def __init__(self, namespace, address, port):
+    def __init__(self, job):
+        address = job.address
         self.sock = socket.socket(_socket_family(address),
                                   socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.done = None
+        if job.source:
+            _allow_any_source(self.sock)
         while True:
             try:
-                self.sock.bind(("", namespace.next_port()))
+                self.sock.bind((job.source or "", job.namespace.next_port()))
                 break
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
@@ -103,10 +125,13 @@ class _Udp:
         else:
             self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
         try:
-            self.sock.connect((address, port))
-            self.sock.send(b"?")
+            self._send((address, job.port), job.word)
         except OSError as error:
             self.done = failure(error.errno)
+
+    def _send(self, target, word):
+        self.sock.connect(target)
+        self.sock.send(word)
 
     def on_readable(self):
         try:
@@ -117,18 +142,72 @@ class _Udp:
             return failure(error.errno)
 
 
-_KINDS = {"tcp": _Tcp, "udp": _Udp}
+class _UdpOpen(_Udp):
+    """Takes an answer from any address: one that has not come back the way the question went."""
+
+    def _send(self, target, word):
+        self.sock.sendto(word, target)
 
 
-def _start(namespace, kind, pending, results, selector, patience):
-    index, (address, port) = next(pending)
-    attempt = kind(namespace, address, port)
-    if attempt.done is not None:
-        attempt.sock.close()
-        results[index] = attempt.done
-        return
-    selector.register(attempt.sock, selectors.EVENT_READ,
-                      (index, attempt, time.monotonic() + patience))
+def _echo_request(family):
+    """An ICMP echo request; of IPv6, the kernel fills in the checksum."""
+    if family == 6:
+        return struct.pack("!BBHHH", 128, 0, 0, 1, 1)
+    return struct.pack("!BBHHH", 8, 0, 0xffff - (0x0800 + 1 + 1), 1, 1)
+
+
+class _Icmp:
+    """Whoever answers an echo request is the backend, at port 0."""
+
+    def __init__(self, job):
+        family = family_of(job.address)
+        self.done = None
+        self.skip, self.reply = (20, 0) if family == 4 else (0, 129)
+        self.sock = socket.socket(
+            _socket_family(job.address), socket.SOCK_RAW | socket.SOCK_NONBLOCK,
+            socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6)
+        try:
+            self.sock.connect((job.address, 0))
+            self.sock.send(_echo_request(family))
+        except OSError as error:
+            self.done = failure(error.errno)
+
+    def on_readable(self):
+        try:
+            data, peer = self.sock.recvfrom(256)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return failure(error.errno)
+        if data[self.skip] != self.reply:
+            return None
+        return Result(ANSWERED, peer[0], 0, None)
+
+
+_KINDS = {"tcp": _Tcp, "udp": _Udp, "udp-open": _UdpOpen, "icmp": _Icmp}
+
+
+def start(job):
+    """Begin a connection, inside job.namespace; it has sock, done and on_readable()."""
+    return _KINDS[job.protocol](job)
+
+
+def _start_some(jobs, started, results, selector, patience):
+    """Begin with jobs[started] and those behind it in the same namespace; returns how many."""
+    first = started
+    namespace = jobs[started].namespace
+    with namespace:
+        while started < len(jobs) and len(selector.get_map()) < WINDOW and \
+                jobs[started].namespace is namespace:
+            attempt = start(jobs[started])
+            if attempt.done is None:
+                selector.register(attempt.sock, selectors.EVENT_READ,
+                                  (started, attempt, time.monotonic() + patience))
+            else:
+                attempt.sock.close()
+                results[started] = attempt.done
+            started += 1
+    return started - first
 
 
 def _collect(selector, results):
@@ -151,26 +230,28 @@ def _expire(selector, results):
             results[index] = failure(errno.ETIMEDOUT)
 
 
-def connect_each(namespace, protocol, targets, patience=PATIENCE):
-    """One connection to each (address, port), WINDOW of them at a time. Results in order."""
-    if protocol == "sctp":
-        raise ValueError("SCTP has its own probes: sctp.py")
-    results = [None] * len(targets)
-    pending = enumerate(targets)
+def connect_all(jobs, patience=PATIENCE):
+    """Make all connections, WINDOW of them at a time. Results in the order of @jobs."""
+    results = [None] * len(jobs)
     started = 0
     swept = time.monotonic()
     with selectors.DefaultSelector() as selector:
-        while started < len(targets) or selector.get_map():
-            with namespace:
-                while started < len(targets) and len(selector.get_map()) < WINDOW:
-                    _start(namespace, _KINDS[protocol], pending, results, selector, patience)
-                    started += 1
+        while started < len(jobs) or selector.get_map():
+            while started < len(jobs) and len(selector.get_map()) < WINDOW:
+                started += _start_some(jobs, started, results, selector, patience)
             if selector.get_map():
                 _collect(selector, results)
             if time.monotonic() - swept > 0.02:
                 _expire(selector, results)
                 swept = time.monotonic()
     return results
+
+
+def connect_each(namespace, protocol, targets, patience=PATIENCE):
+    """One connection to each (address, port). Results in order."""
+    if protocol == "sctp":
+        raise ValueError("SCTP has its own probes: sctp.py")
+    return connect_all([Job(namespace, protocol, *target) for target in targets], patience)
 
 
 def connect_many(namespace, protocol, address, port, count, patience=PATIENCE):

@@ -4,6 +4,10 @@
 Each answers with one line: its own address and port, as the connection reached
 it, and the peer's address and port, as it saw them. TCP servers then close,
 but for those on HOLD_PORTS, which send every byte back until the client closes.
+
+Datagrams that begin with MARK are noted in a file when they were answered, a line
+"WORD BACKEND TIME": so one whose answer was lost can be told from one that never
+arrived.
 """
 
 import os
@@ -11,11 +15,14 @@ import selectors
 import signal
 import socket
 import struct
+import time
 
 from netns import die_with_parent
 
 PORTS = (53, 8080, 8081, 8082, 8443, 9000, 9090)
 HOLD_PORTS = (7000,)
+
+MARK = b"#"
 
 IP_PKTINFO = 8
 
@@ -47,8 +54,10 @@ def _line(local, peer):
 
 
 class _Server:
-    def __init__(self):
+    def __init__(self, note_path):
         self.selector = selectors.DefaultSelector()
+        self.notes = os.open(note_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
+                             0o644)
 
     def add(self, namespace):
         with namespace:
@@ -90,8 +99,7 @@ class _Server:
             self.selector.unregister(connection)
             connection.close()
 
-    @staticmethod
-    def reply(sock):
+    def reply(self, sock):
         # From the very address that was asked: a backend namespace has many.
         data, ancillary, _, peer = sock.recvmsg(64, 128)
         port = sock.getsockname()[1]
@@ -104,9 +112,11 @@ class _Server:
             local = socket.inet_ntop(socket.AF_INET6, info[:16])
             info = info[:16] + struct.pack("@I", 0)
         sock.sendmsg([data + b" " + _line((local, port), peer)], [(level, kind, info)], 0, peer)
+        if data.startswith(MARK):
+            os.write(self.notes, data + f" {local} {time.monotonic():.6f}\n".encode())
 
 
-def start(namespaces):
+def start(namespaces, note_path):
     """Fork the server process; it listens everywhere when this returns. Returns its pid."""
     ready_read, ready_write = os.pipe()
     pid = os.fork()
@@ -117,7 +127,7 @@ def start(namespaces):
         os.close(ready_read)
         status = 1
         try:
-            server = _Server()
+            server = _Server(note_path)
             for namespace in namespaces:
                 server.add(namespace)
             os.write(ready_write, b"1")
