@@ -174,8 +174,8 @@ test: all $(UNIT) ## unit and golden tests
 kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 	@$(RUN) --prefix '$(filter-out release,$(FLAVOR)) kernel' $(KERNEL)
 
-e2e: all ## real connections through the real daemon, as root
-	@$(RUN) --timeout 1800 $(if $(wildcard test/e2e/run),'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)')
+e2e: all ## real connections through the real daemon, and the demo, as root
+	@$(RUN) --timeout 1800 'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)' 'test/demo/run $(B)/kubenft'
 
 lint: all ## layers, purity, format, clang-tidy, ... : all of test/lint
 	@LINT_BUILD=$(B) LINT_CFLAGS='$(filter-out -W%,$(ALL_CFLAGS))' \

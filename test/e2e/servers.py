@@ -116,8 +116,11 @@ class _Server:
             os.write(self.notes, data + f" {local} {time.monotonic():.6f}\n".encode())
 
 
-def start(namespaces, note_path):
-    """Fork the server process; it listens everywhere when this returns. Returns its pid."""
+def start(namespaces, note_path=os.devnull):
+    """Fork the server process; it listens everywhere when this returns. Returns its pid.
+
+    Whom it met is noted in the file @note_path.
+    """
     ready_read, ready_write = os.pipe()
     pid = os.fork()
     if pid == 0:

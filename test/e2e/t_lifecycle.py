@@ -323,7 +323,7 @@ def an_idle_daemon_does_nothing(t):
         with open(f"/proc/{daemon.pid}/status", encoding="ascii") as status:
             return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
     # It may be on its way to sleep; then it sleeps.
-    until(lambda: _same_for(switches, 0.5), "the daemon comes to rest")
+    until(lambda: _same_for(switches, 0.6), "the daemon comes to rest")
     before = switches()
     t.connect(t.client, "tcp", service.ip(4), 80)
     t.dropped(t.client, "tcp", "10.96.250.1", 80)

@@ -5,34 +5,8 @@
 #include <string.h>
 
 #include "test/unit/objects.h"
+#include "test/unit/planner.h"
 #include "test/unit/test.h"
-
-static const uint8_t seed[16] = { 1, 2, 3 };
-
-static struct proxy_planner *new_planner(void)
-{
-	struct ipcidr pods;
-	struct proxy_config config = { .node_name = "node-1",
-		                       .pod_cidrs = &pods,
-		                       .pod_cidr_count = 1 };
-
-	assert_int_equal(ipcidr_parse("10.0.0.0/8", &pods, NULL), 0);
-	return proxy_planner_new(&config, seed);
-}
-
-/* Appends what proxy_planner_changes() yields: "* ns/a" and the plan, for each Service. */
-static void changes_text(struct proxy_planner *planner, struct strbuf *text, struct diags *diags)
-{
-	struct proxy_changes changes;
-
-	proxy_planner_changes(planner, &changes, diags);
-	strbuf_puts(text, "");
-	for (size_t i = 0; i < changes.count; i++) {
-		strbuf_printf(text, "* %s\n", changes.services[i]->name);
-		text_service(text, changes.services[i]);
-	}
-	proxy_changes_done(&changes);
-}
 
 static void expect_changes(struct proxy_planner *planner, const char *want, const char *finding)
 {
@@ -50,15 +24,6 @@ static void expect_changes(struct proxy_planner *planner, const char *want, cons
 	}
 	strbuf_done(&text);
 	diag_done(&diags);
-}
-
-static bool put(struct proxy_planner *planner, struct proxy_meta *object)
-{
-	struct diags diags = { 0 };
-	bool changed = proxy_planner_put(planner, object, &diags);
-
-	assert_int_equal(diags.total, 0);
-	return changed;
 }
 
 #define SVC_A SERVICE(.name = "a", .cluster_ips = "10.96.0.1", .ports = "-:tcp:80")
@@ -274,7 +239,7 @@ static void serves_node_ports_on_ranges(void **state)
 			assert_int_equal(
 				ipaddr_parse(cases[i].addresses[count], &addresses[count], NULL),
 				0);
-		planner = proxy_planner_new(&config, seed);
+		planner = proxy_planner_new(&config, PLANNER_SEED);
 		(void)put(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.1 fd00::1",
 		                           .ports = "-:tcp:80:30080"));
 		proxy_planner_changes(planner, &changes, &diags);
@@ -293,7 +258,7 @@ static void serves_node_ports_on_ranges(void **state)
 static void takes_pods_from_the_node(void **state)
 {
 	struct proxy_config config = { .node_name = "node-1", .pods_of_node = true };
-	struct proxy_planner *planner = proxy_planner_new(&config, seed);
+	struct proxy_planner *planner = proxy_planner_new(&config, PLANNER_SEED);
 	struct ipcidr pods[2];
 	struct proxy_node node = {
 		.meta = { .kind = PROXY_NODE, .namespace = "", .name = "node-1" },
