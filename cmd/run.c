@@ -22,9 +22,9 @@
 #include "cmd/sync.h"
 #include "cmd/version.h"
 
-/* Affinity records are looked through once more after this time: packets that were in flight during
- * a commit may have recorded what was true before it. */
-#define PURGE_AGAIN_S 1.
+/* Affinity records are looked through again after these times: packets that were in flight during a
+ * commit may have recorded what was true before it. */
+static const double purge_again_s[SYNC_PURGE_LOOKS] = { 0.05, 1. };
 
 /* A walk through full affinity maps takes 0.1 s: no more than a tenth of the time goes into them. */
 #define PURGE_SHARE 10
@@ -65,6 +65,7 @@ struct daemon {
 	bool node_missing;         /* and it was said */
 	double reread_s;           /* the next pause */
 	uint64_t purge_after_us;   /* not before */
+	unsigned purge_look;       /* the next one */
 	bool read_due;
 	bool read_failed;  /* the last reading failed: what is in force is older than the source */
 	bool started;      /* the first sync is in the kernel */
@@ -178,7 +179,7 @@ static int sync_now(struct daemon *d, struct err *err)
 	return ret;
 }
 
-/* Looks for stale affinity records; if there may be some, once more a second later. */
+/* Looks for stale affinity records; if there may be some, twice more a little later. */
 static void purge(struct daemon *d, bool again)
 {
 	struct err err = { 0 };
@@ -194,9 +195,15 @@ static void purge(struct daemon *d, bool again)
 		log_warning_limited("stale affinity not purged", LOG_STR("reason", err.msg));
 	if (purged > 0)
 		log_debug("stale affinity purged", LOG_U64("records", purged));
-	if (ret == 1 || ret < 0) {
-		ev_timer_stop(d->loop, &d->purge);
-		ev_timer_set(&d->purge, PURGE_AGAIN_S, 0.);
+	if (ret == 1 || ret < 0)
+		d->purge_look = 0;
+	else if (again)
+		d->purge_look++;
+	else
+		return;
+	ev_timer_stop(d->loop, &d->purge);
+	if (d->purge_look < SYNC_PURGE_LOOKS) {
+		ev_timer_set(&d->purge, purge_again_s[d->purge_look], 0.);
 		ev_timer_start(d->loop, &d->purge);
 	}
 }

@@ -21,6 +21,7 @@ struct sync {
 	struct nftx_state *state;
 	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
 	bool note_gains;
+	unsigned looks;              /* at the records, since a sync asked for it */
 	struct nftx_elems restarted; /* until their records were looked through a second time */
 	bool can_destroy;            /* it knows DESTROYSETELEM, as far as we know */
 	bool can_own;                /* the kernel takes owner and persist, as far as we know */
@@ -228,7 +229,8 @@ int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err)
 			ret = -ENOENT;
 		}
 	}
-	if (!asked)
+	sync->looks = asked ? 0 : sync->looks + 1;
+	if (sync->looks >= SYNC_PURGE_LOOKS)
 		sync->restarted.count = 0;
 	if (ret < 0)
 		return ret;

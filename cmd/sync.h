@@ -57,6 +57,9 @@ struct nftx_flow_fronts *sync_fronts(struct sync *sync);
  *  under way, see nftx_note_kept(). */
 void sync_note_gains(struct sync *sync, bool gains);
 
+/* How often sync_purge() is to be called again after it has returned 1. */
+#define SYNC_PURGE_LOOKS 2
+
 /** sync_purge() - delete affinity records that lead nowhere any more, if a sync may have left some.
  *
  * A dump of the affinity maps: 0.1 s when they are full.

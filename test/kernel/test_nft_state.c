@@ -271,7 +271,7 @@ static bool sabotage(struct nftx_sock *sock, const struct operation *operations,
 	return true;
 }
 
-#define OPERATIONS_MAX 512
+#define OPERATIONS_MAX 4096
 
 /* The same change, made to fail at its n-th operation. Return: whether there was an n-th one. */
 static bool fail_at(uint64_t seed, size_t n, size_t *refused)
