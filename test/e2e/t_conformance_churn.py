@@ -135,9 +135,15 @@ def _churn(t, service, daemon, seconds, disturb=None):
 def _judge(t, what, history, visits):
     verdict = Verdict(history, visits, load.arrivals(t.world.notes_path))
     print(f"# {what}: {len(history.states) - 1} changes; {verdict}", flush=True)
+    # A packet in flight during a commit that shrinks a row by more than half can miss every try
+    # (ruleset.md, section 8.5): TCP sends it again, of UDP one in thousands is allowed for.
+    lost = [v for v in verdict.lost if v.job.protocol != "udp"]
+    dropped = [v for v in verdict.lost if v.job.protocol == "udp"]
     t.equal("connections lost", [],
             [f"{v.job.protocol} {v.job.namespace} to {v.job.address}: {v.outcome}, "
-             f"arrived at {verdict.where[v.word]}" for v in verdict.lost[:8]])
+             f"arrived at {verdict.where[v.word]}" for v in lost[:8]])
+    t.true("hardly a UDP packet was in flight during a commit that shrank its row",
+           len(dropped) <= verdict.total / 1000, str(verdict))
     t.true("few UDP exchanges met the moment in which their endpoint went",
            len(verdict.cut) < verdict.total / 20, str(verdict))
     if not verdict.stood_still:
