@@ -21,6 +21,7 @@
 
 #include "base/mem.h"
 #include "elem_codec.h"
+#include "must.h"
 
 #define PAGE_BYTES (256u << 10)
 #define OVERRUN_BYTES (72u << 10) /* libmnl moves the message that passes the page's end */
@@ -42,17 +43,11 @@ struct nftx_batch {
 	size_t iov_count;
 };
 
-static void *must(void *ptr)
-{
-	ASSERT(ptr != NULL); /* libnftnl fails for lack of memory only */
-	return ptr;
-}
-
 struct nftx_batch *nftx_batch_new(void)
 {
 	struct nftx_batch *batch = xcalloc(1, sizeof(*batch));
 
-	batch->pages = must(nftnl_batch_alloc(PAGE_BYTES, OVERRUN_BYTES));
+	batch->pages = nftx_must(nftnl_batch_alloc(PAGE_BYTES, OVERRUN_BYTES));
 	nftnl_batch_begin(nftnl_batch_buffer(batch->pages), batch->seq);
 	ASSERT(nftnl_batch_update(batch->pages) >= 0);
 	return batch;

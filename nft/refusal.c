@@ -84,19 +84,7 @@ static const char *message_kind(uint16_t type)
 	}
 }
 
-/* The second attribute of tables' children is their own name; of a rule it is its chain's. */
-static const char *attr_text(const struct nlmsghdr *msg, uint16_t type)
-{
-	const struct nlattr *attr;
-
-	attr_for_each_of (attr, msg, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(attr) == type &&
-		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
-			return mnl_attr_get_str(attr);
-	}
-	return "";
-}
-
+/* Tables' children have their own name; of a rule it is its chain's. */
 static uint16_t name_attr(uint16_t type)
 {
 	switch (type & 0xff) {
@@ -123,10 +111,10 @@ static void name_message(struct strbuf *text, const struct nlmsghdr *msg, size_t
 	strbuf_puts(text, family == 4 ? "ip " : "ip6 ");
 	if (type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM &&
 	    type != NFTX_MSG_DESTROYSETELEM) {
-		strbuf_printf(text, "%s '%s'", kind, attr_text(msg, name_attr(type)));
+		strbuf_printf(text, "%s '%s'", kind, nftx_attr_text(msg, name_attr(type)));
 		return;
 	}
-	map = map_by_name(attr_text(msg, NFTA_SET_ELEM_LIST_SET));
+	map = map_by_name(nftx_attr_text(msg, NFTA_SET_ELEM_LIST_SET));
 	if (map == NFTX_MAP_COUNT)
 		return;
 	strbuf_printf(text, "%s: %s ", nftx_map_info(map)->name, kind);

@@ -21,28 +21,9 @@ struct chains_ctx {
 	uint64_t last_handle; /* of the rule before, in a chain of the layout */
 };
 
-static const struct nlattr *find_attr(const struct nlmsghdr *msg, uint16_t type)
-{
-	const struct nlattr *attr;
-
-	attr_for_each_of (attr, msg, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == type)
-			return attr;
-	return NULL;
-}
-
-static const char *attr_text(const struct nlmsghdr *msg, uint16_t type)
-{
-	const struct nlattr *attr = find_attr(msg, type);
-
-	return attr != NULL && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0
-	               ? mnl_attr_get_str(attr)
-	               : "";
-}
-
 static uint64_t attr_handle(const struct nlmsghdr *msg, uint16_t type)
 {
-	const struct nlattr *attr = find_attr(msg, type);
+	const struct nlattr *attr = nftx_attr_find(msg, type);
 
 	return attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U64) >= 0
 	               ? be64toh(mnl_attr_get_u64(attr))
@@ -55,9 +36,9 @@ static int on_chain(const struct nlmsghdr *msg, void *data)
 	struct nftx_chains *out = &ctx->out;
 	struct nftx_chain_count chain = { 0 };
 
-	if (strcmp(attr_text(msg, NFTA_CHAIN_TABLE), NFTX_TABLE) != 0)
+	if (strcmp(nftx_attr_text(msg, NFTA_CHAIN_TABLE), NFTX_TABLE) != 0)
 		return MNL_CB_OK;
-	chain.chain = nftx_chain_parse(attr_text(msg, NFTA_CHAIN_NAME), &chain.number);
+	chain.chain = nftx_chain_parse(nftx_attr_text(msg, NFTA_CHAIN_NAME), &chain.number);
 	out->list = vec_reserve(out->list, &ctx->cap, out->count + 1, sizeof(*out->list));
 	ctx->handles =
 		vec_reserve(ctx->handles, &ctx->handle_cap, out->count + 1, sizeof(*ctx->handles));
@@ -76,9 +57,9 @@ static int on_rule(const struct nlmsghdr *msg, void *data)
 	enum nftx_chain chain;
 	uint32_t number;
 
-	if (strcmp(attr_text(msg, NFTA_RULE_TABLE), NFTX_TABLE) != 0)
+	if (strcmp(nftx_attr_text(msg, NFTA_RULE_TABLE), NFTX_TABLE) != 0)
 		return MNL_CB_OK;
-	chain = nftx_chain_parse(attr_text(msg, NFTA_RULE_CHAIN), &number);
+	chain = nftx_chain_parse(nftx_attr_text(msg, NFTA_RULE_CHAIN), &number);
 	for (size_t i = 0; i < ctx->out.count; i++) {
 		if (ctx->out.list[i].chain != chain || ctx->out.list[i].number != number)
 			continue;
