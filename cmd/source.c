@@ -5,6 +5,10 @@
 
 #include "watch/decode.h"
 
+#define EVERY_KIND                                                             \
+	(1u << PROXY_SERVICE | 1u << PROXY_ENDPOINT_SLICE | 1u << PROXY_NODE | \
+	 1u << PROXY_SERVICE_CIDR)
+
 struct load {
 	struct watch_file *file;
 	struct proxy_planner *planner;
@@ -60,14 +64,13 @@ int source_load(struct watch_file *file, struct proxy_planner *planner,
 	int ret;
 
 	*counts = (struct source_counts){ 0 };
-	proxy_planner_list_begin(planner, 1u << PROXY_SERVICE | 1u << PROXY_ENDPOINT_SLICE |
-	                                          1u << PROXY_NODE | 1u << PROXY_SERVICE_CIDR);
+	proxy_planner_list_begin(planner, EVERY_KIND);
 	ret = watch_file_read(file, on_object, &load, err);
 	if (ret == 0 && counts->objects + load.known == 0)
 		ret = err_set(
 			err, ENODATA,
 			"there is no Service, EndpointSlice, Node or ServiceCIDR in it, which is "
 			"taken for a mistake (kubenft cleanup removes everything)");
-	proxy_planner_list_end(planner, ret == 0, diags);
+	proxy_planner_list_end(planner, EVERY_KIND, ret == 0, diags);
 	return ret;
 }

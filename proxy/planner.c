@@ -286,9 +286,16 @@ bool proxy_planner_list_keep(struct proxy_planner *planner, enum proxy_kind kind
 	return store_list_keep(planner->store, kind, namespace, name);
 }
 
-void proxy_planner_list_end(struct proxy_planner *planner, bool complete, struct diags *diags)
+void proxy_planner_list_remove(struct proxy_planner *planner, enum proxy_kind kind,
+                               const char *namespace, const char *name)
 {
-	store_list_end(planner->store, complete, diags);
+	store_list_remove(planner->store, kind, namespace, name);
+}
+
+void proxy_planner_list_end(struct proxy_planner *planner, uint32_t kinds, bool complete,
+                            struct diags *diags)
+{
+	store_list_end(planner->store, kinds, complete, diags);
 }
 
 static void refresh_service_cidrs(struct proxy_planner *planner)

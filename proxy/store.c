@@ -56,11 +56,22 @@ struct proxy_store {
 	const struct proxy_endpoint_slice **slices; /* scratch of store_slices() */
 	size_t slice_cap;
 
-	uint32_t list; /* number of the current or last list */
-	uint32_t list_kinds;
-	struct proxy_meta **pending; /* objects of the list that differ from what is stored */
-	size_t pending_count, pending_cap;
+	struct list {
+		uint32_t number;             /* of the current or last list of this kind */
+		struct proxy_meta **pending; /* its objects that differ from what is stored */
+		size_t count, cap;
+	} lists[KINDS];
 };
+
+static void drop_pending(struct list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->pending[i]);
+	free(list->pending);
+	list->pending = NULL;
+	list->count = 0;
+	list->cap = 0;
+}
 
 struct proxy_store *store_new(const uint8_t seed[static 16], const char *node_name)
 {
@@ -89,9 +100,8 @@ void store_free(struct proxy_store *store)
 		HASH_DELETE(hh, store->records, entry);
 		free(entry);
 	}
-	for (size_t i = 0; i < store->pending_count; i++)
-		free(store->pending[i]);
-	free(store->pending);
+	for (size_t kind = 0; kind < KINDS; kind++)
+		drop_pending(&store->lists[kind]);
 	free(store->slices);
 	free(store->free_ids);
 	free(store->node_name);
@@ -368,13 +378,17 @@ bool store_delete(struct proxy_store *store, enum proxy_kind kind, const char *n
 
 void store_list_begin(struct proxy_store *store, uint32_t kinds)
 {
-	ASSERT(store->pending_count == 0);
-	store->list++;
-	store->list_kinds = kinds;
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		if ((kinds & (1u << kind)) == 0)
+			continue;
+		ASSERT(store->lists[kind].count == 0);
+		store->lists[kind].number++;
+	}
 }
 
 void store_list_add(struct proxy_store *store, struct proxy_meta *meta)
 {
+	struct list *list = &store->lists[meta->kind];
 	struct object *object;
 
 	if (!is_wanted(store, meta)) {
@@ -383,17 +397,17 @@ void store_list_add(struct proxy_store *store, struct proxy_meta *meta)
 	}
 	object = find(store, meta->kind, meta->namespace, meta->name);
 	if (object != NULL) {
-		bool first = object->seen != store->list;
+		bool first = object->seen != list->number;
 
-		object->seen = store->list;
+		object->seen = list->number;
 		if (first && proxy_object_equal(object->meta, meta)) {
 			free(meta);
 			return;
 		}
 	}
-	store->pending = vec_reserve(store->pending, &store->pending_cap, store->pending_count + 1,
-	                             sizeof(*store->pending));
-	store->pending[store->pending_count++] = meta;
+	list->pending =
+		vec_reserve(list->pending, &list->cap, list->count + 1, sizeof(*list->pending));
+	list->pending[list->count++] = meta;
 }
 
 bool store_list_keep(struct proxy_store *store, enum proxy_kind kind, const char *namespace,
@@ -402,55 +416,74 @@ bool store_list_keep(struct proxy_store *store, enum proxy_kind kind, const char
 	struct object *object = find(store, kind, namespace, name);
 
 	if (object != NULL)
-		object->seen = store->list;
+		object->seen = store->lists[kind].number;
 	return object != NULL;
 }
 
-static void apply_pending(struct proxy_store *store, struct diags *diags)
+void store_list_remove(struct proxy_store *store, enum proxy_kind kind, const char *namespace,
+                       const char *name)
 {
-	for (size_t i = 0; i < store->pending_count; i++) {
-		struct proxy_meta *meta = store->pending[i];
+	struct object *object = find(store, kind, namespace, name);
+	struct list *list = &store->lists[kind];
+	size_t left = 0;
+
+	if (object != NULL)
+		object->seen = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		struct proxy_meta *meta = list->pending[i];
+
+		if (strcmp(meta->name, name) == 0 && strcmp(meta->namespace, namespace) == 0)
+			free(meta);
+		else
+			list->pending[left++] = meta;
+	}
+	list->count = left;
+}
+
+static void apply_pending(struct proxy_store *store, struct list *list, struct diags *diags)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct proxy_meta *meta = list->pending[i];
 		struct object *object = find(store, meta->kind, meta->namespace, meta->name);
 		char subject[KEY_BYTES + 16];
 		char key[KEY_BYTES];
 
 		(void)make_key(key, meta->kind, meta->namespace, meta->name);
-		if (object != NULL && object->applied == store->list)
+		if (object != NULL && object->applied == list->number)
 			diag_add(diags, proxy_object_subject(meta, subject, sizeof(subject)),
 			         "given twice, the later one counts");
 		(void)store_put(store, meta, diags);
 		HASH_FIND(hh, store->objects, key, strlen(key), object);
 		if (object != NULL) {
-			object->seen = store->list;
-			object->applied = store->list;
+			object->seen = list->number;
+			object->applied = list->number;
 		}
 	}
-	store->pending_count = 0;
+	list->count = 0;
 }
 
-static void remove_unseen(struct proxy_store *store)
+static void remove_unseen(struct proxy_store *store, uint32_t kinds)
 {
 	struct object *object;
 	struct object *next;
 
 	HASH_ITER (hh, store->objects, object, next)
-		if ((store->list_kinds & (1u << object->meta->kind)) != 0 &&
-		    object->seen != store->list)
+		if ((kinds & (1u << object->meta->kind)) != 0 &&
+		    object->seen != store->lists[object->meta->kind].number)
 			remove_object(store, object);
 }
 
-void store_list_end(struct proxy_store *store, bool complete, struct diags *diags)
+void store_list_end(struct proxy_store *store, uint32_t kinds, bool complete, struct diags *diags)
 {
-	if (complete) {
-		remove_unseen(store); /* first: what goes makes room below the bounds */
-		apply_pending(store, diags);
+	if (complete)
+		remove_unseen(store, kinds); /* first: what goes makes room below the bounds */
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		if ((kinds & (1u << kind)) == 0)
+			continue;
+		if (complete)
+			apply_pending(store, &store->lists[kind], diags);
+		drop_pending(&store->lists[kind]);
 	}
-	for (size_t i = 0; i < store->pending_count; i++)
-		free(store->pending[i]);
-	free(store->pending);
-	store->pending = NULL;
-	store->pending_count = 0;
-	store->pending_cap = 0;
 }
 
 const struct proxy_node *store_node(const struct proxy_store *store)

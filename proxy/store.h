@@ -41,7 +41,9 @@ void store_list_begin(struct proxy_store *store, uint32_t kinds);
 void store_list_add(struct proxy_store *store, struct proxy_meta *meta);
 bool store_list_keep(struct proxy_store *store, enum proxy_kind kind, const char *namespace,
                      const char *name);
-void store_list_end(struct proxy_store *store, bool complete, struct diags *diags);
+void store_list_remove(struct proxy_store *store, enum proxy_kind kind, const char *namespace,
+                       const char *name);
+void store_list_end(struct proxy_store *store, uint32_t kinds, bool complete, struct diags *diags);
 
 /** store_touch() - have @record planned again. */
 void store_touch(struct proxy_store *store, struct record *record);

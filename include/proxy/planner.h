@@ -66,6 +66,8 @@ bool proxy_planner_delete(struct proxy_planner *planner, enum proxy_kind kind,
 
 /** proxy_planner_list_begin() - a complete list of objects is about to come.
  *
+ * Lists of different kinds may be under way at the same time.
+ *
  * @kinds: bits `1u << kind` of the kinds that the list covers.
  */
 void proxy_planner_list_begin(struct proxy_planner *planner, uint32_t kinds);
@@ -78,12 +80,19 @@ void proxy_planner_list_add(struct proxy_planner *planner, struct proxy_meta *ob
 bool proxy_planner_list_keep(struct proxy_planner *planner, enum proxy_kind kind,
                              const char *namespace, const char *name);
 
+/** proxy_planner_list_remove() - the list does not have this object any more: it was deleted, or is
+ *  about to be added in another form, after it had been added. Linear in what the list has added. */
+void proxy_planner_list_remove(struct proxy_planner *planner, enum proxy_kind kind,
+                               const char *namespace, const char *name);
+
 /** proxy_planner_list_end() - the list ended.
  *
+ * @kinds: as given to proxy_planner_list_begin().
  * @complete: it was read to its end: objects that it does not hold are removed.
  *            Otherwise nothing of it takes effect.
  */
-void proxy_planner_list_end(struct proxy_planner *planner, bool complete, struct diags *diags);
+void proxy_planner_list_end(struct proxy_planner *planner, uint32_t kinds, bool complete,
+                            struct diags *diags);
 
 /** What has changed since the last call. */
 struct proxy_changes {

@@ -332,7 +332,7 @@ static void applies_a_list_as_a_whole(void **state)
 	proxy_planner_list_begin(planner, EVERY_KIND);
 	proxy_planner_list_add(
 		planner, SERVICE(.name = "c", .cluster_ips = "10.96.0.3", .ports = "-:tcp:80"));
-	proxy_planner_list_end(planner, false, &diags);
+	proxy_planner_list_end(planner, EVERY_KIND, false, &diags);
 	expect_changes(planner, "", NULL);
 	/* a complete one deletes what it does not have, but for what is to be kept */
 	proxy_planner_list_begin(planner, EVERY_KIND);
@@ -340,18 +340,18 @@ static void applies_a_list_as_a_whole(void **state)
 		planner, SERVICE(.name = "c", .cluster_ips = "10.96.0.3", .ports = "-:tcp:80"));
 	assert_true(proxy_planner_list_keep(planner, PROXY_SERVICE, "ns", "a"));
 	assert_false(proxy_planner_list_keep(planner, PROXY_SERVICE, "ns", "z"));
-	proxy_planner_list_end(planner, true, &diags);
+	proxy_planner_list_end(planner, EVERY_KIND, true, &diags);
 	expect_changes(planner, "* ns/b\n* ns/c\n10.96.0.3 tcp 80 none all{}\n", NULL);
 	/* a list of some kinds leaves the others alone */
 	proxy_planner_list_begin(planner, 1u << PROXY_NODE);
-	proxy_planner_list_end(planner, true, &diags);
+	proxy_planner_list_end(planner, 1u << PROXY_NODE, true, &diags);
 	expect_changes(planner, "", NULL);
 	/* the same list again changes nothing */
 	proxy_planner_list_begin(planner, EVERY_KIND);
 	proxy_planner_list_add(
 		planner, SERVICE(.name = "c", .cluster_ips = "10.96.0.3", .ports = "-:tcp:80"));
 	proxy_planner_list_add(planner, SVC_A);
-	proxy_planner_list_end(planner, true, &diags);
+	proxy_planner_list_end(planner, EVERY_KIND, true, &diags);
 	expect_changes(planner, "", NULL);
 	assert_int_equal(diags.total, 0);
 	proxy_planner_free(planner);
@@ -368,7 +368,7 @@ static void takes_the_later_of_two(void **state)
 		proxy_planner_list_add(planner, SVC_A);
 		proxy_planner_list_add(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.9",
 		                                        .ports = "-:tcp:80"));
-		proxy_planner_list_end(planner, true, &diags);
+		proxy_planner_list_end(planner, EVERY_KIND, true, &diags);
 		assert_int_equal(diags.total, 1);
 		assert_string_equal(diags.list[0].subject, "Service ns/a");
 		assert_string_equal(diags.list[0].text, "given twice, the later one counts");
@@ -376,6 +376,38 @@ static void takes_the_later_of_two(void **state)
 		expect_changes(planner, "* ns/a\n10.96.0.9 tcp 80 none all{}\n", NULL);
 	}
 	diag_done(&diags);
+	proxy_planner_free(planner);
+}
+
+/* Watches of several kinds list at the same time, and objects change while they are listed. */
+static void takes_lists_side_by_side(void **state)
+{
+	struct proxy_planner *planner = new_planner();
+	struct diags diags = { 0 };
+
+	(void)state;
+	(void)put(planner, SVC_A);
+	(void)put(planner, make_service_cidr("one", "10.96.0.0/12"));
+	expect_changes(planner, "* ns/a\n10.96.0.1 tcp 80 none all{}\n", NULL);
+	proxy_planner_list_begin(planner, 1u << PROXY_SERVICE);
+	proxy_planner_list_begin(planner, 1u << PROXY_SERVICE_CIDR);
+	proxy_planner_list_add(planner, SVC_B);
+	proxy_planner_list_add(planner, make_service_cidr("two", "10.112.0.0/12"));
+	proxy_planner_list_end(planner, 1u << PROXY_SERVICE_CIDR, true, &diags);
+	expect_changes(planner, "", NULL);
+	assert_int_equal(proxy_planner_counts(planner).service_cidrs, 1);
+	/* b changes its form, c comes and goes, a is there and then deleted */
+	proxy_planner_list_add(
+		planner, SERVICE(.name = "c", .cluster_ips = "10.96.0.3", .ports = "-:tcp:80"));
+	proxy_planner_list_add(planner, SVC_A);
+	proxy_planner_list_remove(planner, PROXY_SERVICE, "ns", "b");
+	proxy_planner_list_add(
+		planner, SERVICE(.name = "b", .cluster_ips = "10.96.0.9", .ports = "-:tcp:80"));
+	proxy_planner_list_remove(planner, PROXY_SERVICE, "ns", "c");
+	proxy_planner_list_remove(planner, PROXY_SERVICE, "ns", "a");
+	proxy_planner_list_end(planner, 1u << PROXY_SERVICE, true, &diags);
+	expect_changes(planner, "* ns/a\n* ns/b\n10.96.0.9 tcp 80 none all{}\n", NULL);
+	assert_int_equal(diags.total, 0);
 	proxy_planner_free(planner);
 }
 
@@ -393,6 +425,7 @@ int main(void)
 		cmocka_unit_test(merges_service_cidrs),
 		cmocka_unit_test(applies_a_list_as_a_whole),
 		cmocka_unit_test(takes_the_later_of_two),
+		cmocka_unit_test(takes_lists_side_by_side),
 	};
 
 	return cmocka_run_group_tests_name("proxy/planner", tests, NULL, NULL);
