@@ -7,7 +7,7 @@
 #include "cmd/addresses.h"
 #include "cmd/commands.h"
 #include "cmd/report.h"
-#include "cmd/source.h"
+#include "cmd/source_load.h"
 
 struct proxy_planner *command_planner(const struct options *options)
 {

@@ -19,7 +19,8 @@ void schedule_done(struct schedule *schedule, uint64_t now_us, bool ok)
 	uint64_t pause = SCHEDULE_RETRY_MIN_US;
 
 	if (ok) {
-		*schedule = (struct schedule){ 0 };
+		*schedule = (struct schedule){ .min_period_us = schedule->min_period_us,
+			                       .not_before_us = now_us + schedule->min_period_us };
 		return;
 	}
 	for (uint32_t i = 0; i < schedule->failures && pause < SCHEDULE_RETRY_MAX_US; i++)

@@ -3,7 +3,8 @@
 #define CMD_SCHEDULE_H
 
 /*
- * When to sync: at once, but after failures with growing pauses. Pure: time is an argument.
+ * When to sync: at once, but not more often than the operator allows, and after failures with
+ * growing pauses. Pure: time is an argument.
  */
 
 #include <stdbool.h>
@@ -13,8 +14,9 @@
 #define SCHEDULE_RETRY_MAX_US 30000000u
 #define SCHEDULE_IDLE UINT64_MAX
 
-/** Zero-initialise. */
+/** Zero-initialise but for the first. */
 struct schedule {
+	uint64_t min_period_us;  /* from the end of one sync to the next (--min-sync-period) */
 	uint64_t dirty_since_us; /* oldest change that is not in the kernel; 0: none */
 	uint64_t not_before_us;
 	uint32_t failures; /* in a row */

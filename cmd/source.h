@@ -3,34 +3,48 @@
 #define CMD_SOURCE_H
 
 /*
- * Objects from a file into the planner: one complete list each time.
+ * Where the daemon's objects come from, followed for as long as it runs.
  */
 
-#include "base/diag.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cmd/options.h"
 #include "proxy/planner.h"
-#include "watch/file.h"
 
-/** What a reading found. */
-struct source_counts {
-	size_t objects; /* taken */
-	size_t skipped; /* of kinds a proxy does not read, or not meant for one */
-	size_t bad;     /* refused; their last good form stays */
-};
+struct ev_loop;
+struct source; /* opaque */
 
-/** source_load() - read @file into @planner.
+/** Called from the loop when the planner has got something new.
  *
- * Takes effect as a whole or, when the reading fails, not at all.
- *
- * @diags: one finding for each refused object, naming file, document and line, and
- *         the decoder's findings.
- *
- * A source without a single object that a proxy reads is not taken for the truth: every cluster has
- * some. A file is empty, or holds an error message, when `kubectl get > FILE` has failed.
- *
- * Return: 0; -ENODATA for a source without objects; or a negative errno whose sentence names
- *         file, document and line.
+ * @event_us: when the first of it was noticed, as clock_us() counts.
  */
-int source_load(struct watch_file *file, struct proxy_planner *planner,
-                struct source_counts *counts, struct diags *diags, struct err *err) MUST_CHECK;
+typedef void (*source_changed_fn)(void *ctx, uint64_t event_us);
+
+/** source_open() - begin to follow the source that @options names.
+ *
+ * All arguments but @err are borrowed until source_close(). @changed is not called from
+ * inside this call.
+ *
+ * Return: 0, or a negative errno when the daemon had better not start: a file that does not exist
+ *         or cannot be read.
+ */
+int source_open(struct ev_loop *loop, const struct options *options, struct proxy_planner *planner,
+                source_changed_fn changed, void *ctx, struct source **out,
+                struct err *err) MUST_CHECK;
+
+/** source_close() - NULL is a no-op. */
+void source_close(struct source *source);
+
+/** source_turn() - at the end of a turn of the loop: do what its watchers have put off. */
+void source_turn(struct source *source);
+
+/** source_is_complete() - does the planner hold everything there is? Before that, nothing of it may
+ *  go into the kernel; once true, it stays true. */
+bool source_is_complete(const struct source *source);
+
+/** source_log() - a line on what it is doing. */
+void source_log(const struct source *source);
 
 #endif

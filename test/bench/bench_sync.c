@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 #include "cmd/clock.h"
-#include "cmd/source.h"
+#include "cmd/source_load.h"
 #include "cmd/sync.h"
 
 static const struct options options = { 0 };

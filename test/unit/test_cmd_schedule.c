@@ -55,12 +55,31 @@ static void retries_without_a_change(void **state)
 	assert_int_equal(schedule_wait(&s, 5000), SCHEDULE_RETRY_MIN_US);
 }
 
+/* Changes that come sooner wait, and go together. */
+static void keeps_the_minimum_period(void **state)
+{
+	struct schedule s = { .min_period_us = 1000000 };
+
+	(void)state;
+	schedule_touch(&s, 5000);
+	assert_int_equal(schedule_wait(&s, 5000), 0); /* the first is not put off */
+	schedule_done(&s, 6000, true);
+	assert_int_equal(schedule_wait(&s, 6000), SCHEDULE_IDLE);
+	schedule_touch(&s, 206000);
+	schedule_touch(&s, 306000);
+	assert_int_equal(schedule_wait(&s, 306000), 700000);
+	assert_int_equal(schedule_wait(&s, 1006000), 0);
+	schedule_done(&s, 1006000, false); /* a failure is tried again sooner */
+	assert_int_equal(schedule_wait(&s, 1006000), SCHEDULE_RETRY_MIN_US);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syncs_at_once),
 		cmocka_unit_test(backs_off),
 		cmocka_unit_test(retries_without_a_change),
+		cmocka_unit_test(keeps_the_minimum_period),
 	};
 
 	return cmocka_run_group_tests_name("cmd/schedule", tests, NULL, NULL);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "flow_walk.h"
+
+#include "cmd/log.h"
+
+/* This long after a commit: an answer that is on its way when its endpoint goes still arrives, and
+ * many changes in a row cause one walk. */
+#define DELAY_S 0.2
+
+/* Goes on with looking; what goes wrong is tried again with the next change. */
+static void turn(struct flow_walk *walk)
+{
+	struct err err = { 0 };
+	int ret = nftx_flows_turn(walk->flows, &err);
+	struct nftx_flow_stats stats = nftx_flows_stats(walk->flows);
+
+	if (ret < 0)
+		log_warning_limited("stale UDP flows not deleted", LOG_STR("reason", err.msg));
+	if (ret != 0 || stats.deleted == walk->deleted)
+		return;
+	log_debug("stale UDP flows deleted", LOG_U64("flows", stats.deleted - walk->deleted),
+	          LOG_U64("failed", stats.failed));
+	walk->deleted = stats.deleted;
+}
+
+static void begin(struct flow_walk *walk)
+{
+	struct err err = { 0 };
+
+	if (nftx_flows_start(walk->flows, sync_fronts(walk->sync), &err) < 0)
+		log_warning_limited("stale UDP flows not looked for", LOG_STR("reason", err.msg));
+	else
+		turn(walk);
+}
+
+static void on_flows(struct ev_loop *loop, ev_io *w, int events)
+{
+	(void)loop;
+	(void)events;
+	turn(w->data);
+}
+
+static void on_delay(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	begin(w->data);
+}
+
+void flow_walk_open(struct flow_walk *walk, struct ev_loop *loop, struct sync *sync)
+{
+	struct err err = { 0 };
+
+	walk->loop = loop;
+	walk->sync = sync;
+	ev_init(&walk->delay, on_delay);
+	walk->delay.data = walk;
+	if (nftx_flows_open(&walk->flows, &err) < 0) {
+		log_warning("stale UDP flows will stay", LOG_STR("reason", err.msg));
+		return;
+	}
+	ev_io_init(&walk->io, on_flows, nftx_flows_fd(walk->flows), EV_READ);
+	walk->io.data = walk;
+	ev_io_start(walk->loop, &walk->io);
+}
+
+void flow_walk_close(struct flow_walk *walk)
+{
+	if (walk->flows == NULL)
+		return;
+	ev_io_stop(walk->loop, &walk->io);
+	ev_timer_stop(walk->loop, &walk->delay);
+	nftx_flows_close(walk->flows);
+	walk->flows = NULL;
+}
+
+void flow_walk_before_sync(struct flow_walk *walk)
+{
+	sync_note_gains(walk->sync, walk->flows != NULL && (nftx_flows_busy(walk->flows) ||
+	                                                    sync_fronts(walk->sync)->count > 0));
+}
+
+void flow_walk_after_sync(struct flow_walk *walk)
+{
+	if (walk->flows == NULL || sync_fronts(walk->sync)->count == 0)
+		return;
+	/* a walk that is under way must know at once what is true now */
+	if (nftx_flows_busy(walk->flows)) {
+		begin(walk);
+	} else if (!ev_is_active(&walk->delay)) {
+		ev_timer_set(&walk->delay, DELAY_S, 0.);
+		ev_timer_start(walk->loop, &walk->delay);
+	}
+}

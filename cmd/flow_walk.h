@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CMD_FLOW_WALK_H
+#define CMD_FLOW_WALK_H
+
+/*
+ * Stale UDP flows in connection tracking: when to look for them, on the loop.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cmd/sync.h"
+#include "nft/flows.h"
+
+/** Zero-initialise; release with flow_walk_close(). */
+struct flow_walk {
+	struct ev_loop *loop;
+	struct sync *sync;
+	struct nftx_flows *flows; /* NULL: no connection tracking to look through */
+	ev_io io;
+	ev_timer delay;
+	uint64_t deleted; /* said so far */
+};
+
+/** flow_walk_open() - without connection tracking's netlink, which is said, the rest does nothing.
+ *
+ * @sync: borrowed.
+ */
+void flow_walk_open(struct flow_walk *walk, struct ev_loop *loop, struct sync *sync);
+void flow_walk_close(struct flow_walk *walk);
+
+/** flow_walk_before_sync() - tell the next sync what to note. */
+void flow_walk_before_sync(struct flow_walk *walk);
+
+/** flow_walk_after_sync() - a sync succeeded: look for the flows of the UDP frontends it concerned. */
+void flow_walk_after_sync(struct flow_walk *walk);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CMD_SOURCE_IMPL_H
+#define CMD_SOURCE_IMPL_H
+
+/* What the kinds of sources share. */
+
+#include "cmd/source.h"
+
+/** The beginning of every source: as in source.h. */
+struct source {
+	void (*close)(struct source *source);
+	void (*turn)(struct source *source);
+	bool (*is_complete)(const struct source *source);
+	void (*log)(const struct source *source);
+};
+
+/** What a source is made with: the arguments of source_open(). */
+struct source_setting {
+	struct ev_loop *loop;
+	const struct options *options;
+	struct proxy_planner *planner;
+	source_changed_fn changed;
+	void *ctx;
+};
+
+int source_file_open(const struct source_setting *setting, struct source **out,
+                     struct err *err) MUST_CHECK;
+
+#endif
