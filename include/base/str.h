@@ -51,6 +51,23 @@ int str_to_u32(const char *text, uint32_t max, uint32_t *out) MUST_CHECK;
  */
 int str_to_time(const char *text, int64_t *out) MUST_CHECK;
 
+/** str_to_duration() - a duration as Go writes it: "1h30m", "15s", "0.5s", "100ms", "0".
+ *
+ * One or more decimal numbers with a unit each, of ns, us (also with a Greek mu), ms, s, m, h; what
+ * is smaller than a microsecond is dropped. At most a year, never negative.
+ *
+ * Return: 0, or -EINVAL / -ERANGE with @out_us untouched.
+ */
+int str_to_duration(const char *text, uint64_t *out_us) MUST_CHECK;
+
+/** str_to_milli() - a decimal number with an optional fraction, in thousandths: "5", "0.25", "1e1" is none.
+ *
+ * Digits beyond the third after the point are dropped.
+ *
+ * Return: 0, or -EINVAL / -ERANGE (more than @max thousandths) with @out untouched.
+ */
+int str_to_milli(const char *text, uint32_t max, uint32_t *out) MUST_CHECK;
+
 /** str_starts() - does @text begin with @prefix? */
 bool str_starts(const char *text, const char *prefix);
 
