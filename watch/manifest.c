@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "watch/manifest_impl.h"
+#include "watch/json_stream.h"
 
 /* Enough to see a byte order mark and, nearly always, the first byte of content. */
 #define AHEAD_BYTES 4096
@@ -119,6 +119,29 @@ static int look_ahead(struct manifest *m, char *buf, size_t size, bool *is_json)
 	return 0;
 }
 
+static int read_json(struct manifest *m)
+{
+	struct json_stream stream;
+	size_t got = 1;
+	int ret = 0;
+
+	json_stream_init(&stream, m);
+	while (ret == 0 && got > 0) {
+		char *room;
+		size_t size;
+
+		ret = json_stream_room(&stream, &room, &size);
+		if (ret == 0)
+			ret = manifest_pull(m, room, size, &got);
+		if (ret == 0 && got > 0)
+			ret = json_stream_pushed(&stream, got);
+	}
+	if (ret == 0)
+		ret = json_stream_end(&stream);
+	json_stream_done(&stream);
+	return ret;
+}
+
 int watch_manifest_read(watch_read_fn read, void *read_ctx, watch_object_fn on_object, void *ctx,
                         struct err *err)
 {
@@ -136,7 +159,7 @@ int watch_manifest_read(watch_read_fn read, void *read_ctx, watch_object_fn on_o
 	int ret = look_ahead(&m, ahead, sizeof(ahead), &is_json);
 
 	if (ret == 0)
-		ret = is_json ? manifest_read_json(&m) : manifest_read_yaml(&m);
+		ret = is_json ? read_json(&m) : manifest_read_yaml(&m);
 	jsonx_arena_done(&m.arena);
 	return ret;
 }

@@ -19,6 +19,11 @@ struct manifest {
 	watch_read_fn read;
 	void *read_ctx;
 	watch_object_fn on_object;
+	/* Either may be NULL. What a List has around its items, with "items":[]; after the last item. */
+	void (*on_envelope)(void *ctx, const cJSON *envelope);
+	/* The beginning of an item larger than WATCH_MAX_OBJECT_BYTES, which is left out; without
+	 * this function it ends the reading. @kind: of the list's items, or "". */
+	void (*on_dropped)(void *ctx, const char *text, size_t len, const char *kind);
 	void *ctx;
 	struct err *err;
 	uint64_t bytes;           /* read so far */
@@ -43,9 +48,6 @@ int manifest_fail(struct manifest *m, int code, unsigned line, const char *fmt, 
  * @list: what there is of the envelope; may be NULL.
  */
 void manifest_item_kind(const cJSON *list, char kind[static MANIFEST_MAX_KIND]);
-
-/** manifest_read_json() - read to the end. */
-int manifest_read_json(struct manifest *m) MUST_CHECK;
 
 /** manifest_read_yaml() - read to the end. */
 int manifest_read_yaml(struct manifest *m) MUST_CHECK;

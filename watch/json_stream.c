@@ -14,27 +14,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "watch/json_split.h"
-#include "watch/manifest_impl.h"
+#include "watch/json_stream.h"
 
 #define WINDOW_BYTES ((size_t)64 << 10)
 
-struct json_reader {
-	struct manifest *m;
-	struct json_split split;
-	char *window;
-	size_t len;
-	size_t cap;
-	size_t pos;   /* the splitter's */
-	size_t keep;  /* where the text at hand begins; @pos when nothing is held */
-	bool holding; /* text from @keep on is needed */
-	bool in_list;
-	struct strbuf envelope;
-	size_t head_bytes;  /* of the envelope, up to its items */
-	unsigned head_line; /* where the document begins */
-	unsigned tail_line; /* where its items end */
-	char item_kind[MANIFEST_MAX_KIND];
-};
+/* Of an item that is too large, so much is handed out: enough to see whose it is. */
+#define DROPPED_BYTES ((size_t)16 << 10)
+
+static const char managed_fields[] = "\"managedFields\":[";
 
 static unsigned count_lines(const char *text, size_t len)
 {
@@ -76,7 +63,7 @@ static cJSON *parse(struct manifest *m, const char *text, size_t len, const char
 	return NULL;
 }
 
-static int parse_failed(struct json_reader *r, const char *error, unsigned line, size_t left)
+static int parse_failed(struct json_stream *r, const char *error, unsigned line, size_t left)
 {
 	char near[25];
 
@@ -86,14 +73,14 @@ static int parse_failed(struct json_reader *r, const char *error, unsigned line,
 	return manifest_fail(r->m, EBADMSG, line, "broken JSON at '%s'", near);
 }
 
-static int too_large(struct json_reader *r)
+static int too_large(struct json_stream *r)
 {
 	return manifest_fail(r->m, E2BIG, r->m->place.line, "an object larger than %u MiB",
 	                     WATCH_MAX_OBJECT_BYTES >> 20);
 }
 
 /* Parses and hands out the text at hand, which is one object. */
-static int emit(struct json_reader *r, const char *kind)
+static int emit(struct json_stream *r, const char *kind)
 {
 	struct manifest *m = r->m;
 	const char *text = r->window + r->keep;
@@ -103,6 +90,7 @@ static int emit(struct json_reader *r, const char *kind)
 
 	if (len > WATCH_MAX_OBJECT_BYTES)
 		return too_large(r);
+	json_blank_managed_fields(r->window + r->keep, len);
 	tree = parse(m, text, len, &error);
 	if (tree == NULL) {
 		size_t at = error != NULL ? (size_t)(error - text) : 0;
@@ -115,7 +103,7 @@ static int emit(struct json_reader *r, const char *kind)
 }
 
 /* Parses what there is of the envelope, completed by @rest; its kind gives the items' kind. */
-static int check_envelope(struct json_reader *r, const char *rest)
+static int check_envelope(struct json_stream *r, const char *rest)
 {
 	size_t len = r->envelope.len;
 	const char *error;
@@ -140,11 +128,13 @@ static int check_envelope(struct json_reader *r, const char *rest)
 	}
 	r->envelope.len = len;
 	manifest_item_kind(tree, r->item_kind);
+	if (*rest == '\0' && r->m->on_envelope != NULL)
+		r->m->on_envelope(r->m->ctx, tree);
 	jsonx_arena_rewind(&r->m->arena, (struct jsonx_mark){ 0 });
 	return 0;
 }
 
-static int add_to_envelope(struct json_reader *r)
+static int add_to_envelope(struct json_stream *r)
 {
 	size_t len = r->pos - r->keep;
 
@@ -154,7 +144,7 @@ static int add_to_envelope(struct json_reader *r)
 	return 0;
 }
 
-static int begin_items(struct json_reader *r)
+static int begin_items(struct json_stream *r)
 {
 	int ret;
 
@@ -167,7 +157,7 @@ static int begin_items(struct json_reader *r)
 	return ret < 0 ? ret : check_envelope(r, "]}");
 }
 
-static int end_document(struct json_reader *r)
+static int end_document(struct json_stream *r)
 {
 	int ret;
 
@@ -179,13 +169,13 @@ static int end_document(struct json_reader *r)
 	return ret < 0 ? ret : check_envelope(r, "");
 }
 
-static void hold(struct json_reader *r)
+static void hold(struct json_stream *r)
 {
 	r->keep = r->pos - 1;
 	r->holding = true;
 }
 
-static int on_event(struct json_reader *r, enum json_event event)
+static int on_event(struct json_stream *r, enum json_event event)
 {
 	struct watch_place *place = &r->m->place;
 
@@ -207,9 +197,15 @@ static int on_event(struct json_reader *r, enum json_event event)
 		return 0;
 	case JSON_ITEM_BEGIN:
 		place->line = r->split.line;
+		r->in_item = true;
 		hold(r);
 		return 0;
 	case JSON_ITEM_END:
+		r->in_item = false;
+		if (r->is_dropping) {
+			r->is_dropping = false;
+			return 0;
+		}
 		r->holding = false;
 		return emit(r, r->item_kind[0] != '\0' ? r->item_kind : NULL);
 	case JSON_MORE:
@@ -218,63 +214,117 @@ static int on_event(struct json_reader *r, enum json_event event)
 	return 0;
 }
 
-/* Moves the text at hand to the window's beginning and reads behind it; 1 at the end. */
-static int refill(struct json_reader *r)
+/* An item that grows beyond the bound: its beginning is handed out, the rest passes by. */
+static int drop_item(struct json_stream *r)
 {
-	size_t got = 0;
-	int ret;
+	struct manifest *m = r->m;
 
+	if (!r->in_item || m->on_dropped == NULL)
+		return too_large(r);
+	m->on_dropped(m->ctx, r->window, DROPPED_BYTES, r->item_kind);
+	r->holding = false;
+	r->is_dropping = true;
+	r->len = 0;
+	r->pos = 0;
+	return 0;
+}
+
+int json_stream_room(struct json_stream *r, char **out, size_t *out_size)
+{
 	if (!r->holding)
 		r->keep = r->pos;
 	memmove(r->window, r->window + r->keep, r->len - r->keep);
 	r->len -= r->keep;
 	r->pos -= r->keep;
 	r->keep = 0;
-	if (r->len > WATCH_MAX_OBJECT_BYTES)
-		return too_large(r);
+	if (r->len > WATCH_MAX_OBJECT_BYTES) {
+		int ret = drop_item(r);
+
+		if (ret < 0)
+			return ret;
+	}
 	if (r->len == r->cap) {
 		r->cap *= 2;
 		r->window = xrealloc_array(r->window, r->cap, 1);
 	}
-	ret = manifest_pull(r->m, r->window + r->len, r->cap - r->len, &got);
-	r->len += got;
-	return ret < 0 ? ret : got == 0;
+	*out = r->window + r->len;
+	*out_size = r->cap - r->len;
+	return 0;
 }
 
-static int read_all(struct json_reader *r)
+int json_stream_pushed(struct json_stream *r, size_t len)
 {
 	struct err why = { 0 };
 
+	r->len += len;
 	for (;;) {
 		int ret = json_split_next(&r->split, r->window, r->len, &r->pos, &why);
 
 		if (ret < 0)
 			return manifest_fail(r->m, -ret, r->split.line, "%s", why.msg);
-		if (ret != JSON_MORE)
-			ret = on_event(r, (enum json_event)ret);
-		else
-			ret = refill(r);
+		if (ret == JSON_MORE)
+			return 0;
+		ret = on_event(r, (enum json_event)ret);
 		if (ret < 0)
 			return ret;
-		if (ret == 1 && json_split_is_between(&r->split))
-			return 0;
-		if (ret == 1)
-			return manifest_fail(r->m, EBADMSG, r->split.line,
-			                     "the text ends inside an object");
 	}
 }
 
-int manifest_read_json(struct manifest *m)
+int json_stream_end(struct json_stream *r)
 {
-	struct json_reader r = {
+	if (json_split_is_between(&r->split))
+		return 0;
+	return manifest_fail(r->m, EBADMSG, r->split.line, "the text ends inside an object");
+}
+
+void json_stream_init(struct json_stream *r, struct manifest *m)
+{
+	*r = (struct json_stream){
 		.m = m,
 		.split = { .line = m->place.line },
 		.window = xmalloc(WINDOW_BYTES),
 		.cap = WINDOW_BYTES,
 	};
-	int ret = read_all(&r);
+}
 
-	strbuf_done(&r.envelope);
-	free(r.window);
-	return ret;
+void json_stream_done(struct json_stream *r)
+{
+	strbuf_done(&r->envelope);
+	free(r->window);
+	r->window = NULL;
+}
+
+/* Behind the bracket that closes the array which @text is in, or NULL. */
+static char *array_end(char *text, const char *end)
+{
+	unsigned depth = 1;
+	bool in_string = false;
+
+	for (; text < end; text++) {
+		if (in_string && *text == '\\')
+			text++;
+		else if (*text == '"')
+			in_string = !in_string;
+		else if (!in_string && (*text == '[' || *text == '{'))
+			depth++;
+		else if (!in_string && (*text == ']' || *text == '}') && --depth == 0)
+			return text;
+	}
+	return NULL;
+}
+
+void json_blank_managed_fields(char *text, size_t len)
+{
+	const size_t key = sizeof(managed_fields) - 1;
+	char *end = text + len;
+
+	/* these bytes cannot be inside a string: its quotes would have backslashes */
+	while ((text = memmem(text, (size_t)(end - text), managed_fields, key)) != NULL) {
+		char *close = array_end(text + key, end);
+
+		if (close == NULL)
+			return;
+		memset(text + key, ' ', (size_t)(close - (text + key)));
+		text = close;
+	}
 }
