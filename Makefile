@@ -175,7 +175,8 @@ kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 	@$(RUN) --prefix '$(filter-out release,$(FLAVOR)) kernel' $(KERNEL)
 
 e2e: all ## real connections through the real daemon, and the demo, as root
-	@$(RUN) --timeout 1800 'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)' 'test/demo/run $(B)/kubenft'
+	@$(RUN) --timeout 1800 'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)' 'test/demo/run $(B)/kubenft' \
+		$(if $(filter release,$(FLAVOR)),test/apiserver/check)
 
 lint: all ## layers, purity, format, clang-tidy, ... : all of test/lint
 	@LINT_BUILD=$(B) LINT_CFLAGS='$(filter-out -W%,$(ALL_CFLAGS))' \

@@ -17,7 +17,10 @@ packages() {
 	test)
 		# Formatter, linter and sanitizers agree with us only in the version that we name.
 		echo libcmocka-dev nftables iproute2 python3 git clang-14 clang-format-14 clang-tidy-14 \
-			libclang-rt-14-dev cppcheck shellcheck mandoc conntrack procps util-linux netbase
+			libclang-rt-14-dev cppcheck shellcheck mandoc conntrack procps util-linux netbase \
+			openssl curl nghttp2-proxy
+		# Debian's cannot be installed beside a kubectl from elsewhere, which is as good.
+		command -v kubectl >/dev/null || echo kubernetes-client
 		;;
 	# netbase: without /etc/protocols nft prints 6 where others print tcp.
 	demo) echo iproute2 nftables netbase python3 ;;
@@ -49,7 +52,7 @@ fi
 wanted=()
 for group in "$@"; do
 	list=$(packages "$group")
-	read -ra words <<<"$list"
+	read -rd '' -a words <<<"$list" || true
 	wanted+=("${words[@]}")
 done
 mapfile -t todo < <(missing "${wanted[@]}" | sort -u)

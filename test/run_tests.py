@@ -117,7 +117,7 @@ def suite_name(command):
     while len(words) > 1 and ("=" in words[0] or words[0] in ("env", "setarch", "-R")):
         words.pop(0)
     base = os.path.basename(words[0])
-    if base == "run":
+    if base in ("run", "check"):
         return os.path.basename(os.path.dirname(words[0]))
     return re.sub(r"^test_|\.(sh|py)$", "", base)
 
