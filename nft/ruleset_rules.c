@@ -204,19 +204,20 @@ static size_t pick_rules(uint32_t k, uint32_t first_slot,
 	return 1;
 }
 
-/* More than K/2 of the slots are taken: a few tries over all, then one that cannot miss. */
+/* More than K/2 of the slots are taken: a few tries over all, then one that cannot miss. But a packet
+ * in flight while a commit shrinks the row draws from the row of now by the K of before: it may miss
+ * all, yet the first slot is there as long as there is any. */
 static size_t slots_rules(enum nftx_chain pick, uint32_t k,
                           struct nftx_rule rules[static NFTX_CHAIN_RULES])
 {
 	size_t count = 0;
 
-	if (k > 2) {
-		while (count < NFTX_TRIES)
-			rules[count++] = jump_rule(pick, k);
-		rules[count++] = jump_rule(pick, k / 2);
-	} else {
+	for (size_t tries = k > 2 ? NFTX_TRIES : 1; count < tries;)
 		rules[count++] = jump_rule(pick, k);
-	}
+	if (k > 2)
+		rules[count++] = jump_rule(pick, k / 2);
+	if (k > 1)
+		rules[count++] = jump_rule(pick, 1);
 	rules[count++] = one_step((struct nftx_step)DO(DROP));
 	return count;
 }

@@ -37,7 +37,7 @@ void nftx_static_chains(struct nftx_chain_id list[static NFTX_STATIC_CHAINS]);
 /** nftx_chain_hook() - NULL for a chain that is not a base chain. */
 const struct nftx_hook *nftx_chain_hook(enum nftx_chain chain);
 
-#define NFTX_CHAIN_RULES (NFTX_TRIES + 2)
+#define NFTX_CHAIN_RULES (NFTX_TRIES + 3)
 
 /** nftx_chain_rules() - the rules of one chain.
  *

@@ -252,25 +252,25 @@ static const struct comment_row {
 	struct nftx_options options;
 	const char *comment;
 } comment_rows[] = {
-	{ { .detect = NFTX_DETECT_NONE }, "kubenft ruleset 1 pods=none" },
-	{ { .detect = NFTX_DETECT_CIDR }, "kubenft ruleset 1 pods=cidr" },
+	{ { .detect = NFTX_DETECT_NONE }, "kubenft ruleset 2 pods=none" },
+	{ { .detect = NFTX_DETECT_CIDR }, "kubenft ruleset 2 pods=cidr" },
 	{ { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" },
-	  "kubenft ruleset 1 pods=iif:cbr0" },
+	  "kubenft ruleset 2 pods=iif:cbr0" },
 	{ { .detect = NFTX_DETECT_PREFIX, .interface = "veth" },
-	  "kubenft ruleset 1 pods=iif:veth*" },
+	  "kubenft ruleset 2 pods=iif:veth*" },
 	{ { .detect = NFTX_DETECT_BRIDGE, .interface = "veth*" },
-	  "kubenft ruleset 1 pods=iif:veth\\*" },
+	  "kubenft ruleset 2 pods=iif:veth\\*" },
 	{ { .detect = NFTX_DETECT_PREFIX, .interface = "veth\\" },
-	  "kubenft ruleset 1 pods=iif:veth\\\\*" },
+	  "kubenft ruleset 2 pods=iif:veth\\\\*" },
 	{ { .detect = NFTX_DETECT_CIDR, .masquerade_all = true },
-	  "kubenft ruleset 1 pods=cidr masquerade-all" },
+	  "kubenft ruleset 2 pods=cidr masquerade-all" },
 	{ { .detect = NFTX_DETECT_CIDR, .affinity_size = 1000 },
-	  "kubenft ruleset 1 pods=cidr affinity=1000" },
+	  "kubenft ruleset 2 pods=cidr affinity=1000" },
 	{ { .detect = NFTX_DETECT_PREFIX,
 	    .interface = "***************",
 	    .masquerade_all = true,
 	    .affinity_size = UINT32_MAX },
-	  "kubenft ruleset 1 pods=iif:\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\** "
+	  "kubenft ruleset 2 pods=iif:\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\** "
 	  "masquerade-all "
 	  "affinity=4294967295" },
 };
@@ -291,7 +291,7 @@ static void the_comment_tells_layouts_apart(void **state)
 			assert_string_not_equal(comment_rows[j].comment, row->comment);
 	}
 	assert_string_equal(nftx_layout_comment(&explicit_default, buf, sizeof(buf)),
-	                    "kubenft ruleset 1 pods=cidr");
+	                    "kubenft ruleset 2 pods=cidr");
 	assert_int_equal(nftx_affinity_size(&comment_rows[0].options), 65535);
 	assert_int_equal(nftx_affinity_size(&explicit_default), 65535);
 }

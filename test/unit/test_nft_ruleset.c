@@ -27,14 +27,14 @@ static const struct option_row {
 	struct nftx_options options;
 	size_t rules; /* of one family, the one of remember-60 included */
 } option_rows[] = {
-	{ "pods by address", { .detect = NFTX_DETECT_CIDR }, 250 },
-	{ "pods not known", { .detect = NFTX_DETECT_NONE }, 248 },
-	{ "pods by bridge", { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" }, 251 },
-	{ "pods by prefix", { .detect = NFTX_DETECT_PREFIX, .interface = "veth" }, 251 },
-	{ "masquerade all", { .detect = NFTX_DETECT_CIDR, .masquerade_all = true }, 250 },
+	{ "pods by address", { .detect = NFTX_DETECT_CIDR }, 271 },
+	{ "pods not known", { .detect = NFTX_DETECT_NONE }, 269 },
+	{ "pods by bridge", { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" }, 272 },
+	{ "pods by prefix", { .detect = NFTX_DETECT_PREFIX, .interface = "veth" }, 272 },
+	{ "masquerade all", { .detect = NFTX_DETECT_CIDR, .masquerade_all = true }, 271 },
 	{ "masquerade all, pods not known",
 	  { .detect = NFTX_DETECT_NONE, .masquerade_all = true },
-	  249 },
+	  270 },
 };
 
 typedef void (*message_fn)(const struct nlmsghdr *nlh, uint8_t family, void *data);
@@ -78,7 +78,7 @@ static struct nftx_batch *whole_batch(const struct nftx_options *options)
 
 static void check_table(const struct nlmsghdr *nlh, uint8_t family, void *data)
 {
-	static const char comment[] = "kubenft ruleset 1 pods=cidr";
+	static const char comment[] = "kubenft ruleset 2 pods=cidr";
 	size_t *seen = data;
 	struct nftnl_table *table;
 	const uint8_t *udata;
