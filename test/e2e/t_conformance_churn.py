@@ -169,5 +169,5 @@ def under_load_the_daemon_restarts_and_no_new_connection_is_lost_or_misrouted(t)
         running.kill() if step % 20 == 0 else running.stop_gracefully()
         return t.run()
     with load.Load(t.directory, _groups(t, service)) as stream:
-        history = _churn(t, service, daemon, t.world.load_seconds / 2, disturb)
+        history = _churn(t, service, daemon, t.world.load_seconds / 6, disturb)
     _judge(t, "endpoints churn and the daemon restarts", history, stream.visits())
