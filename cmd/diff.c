@@ -48,6 +48,24 @@ static int read_chains(struct nftx_sock *sock, uint8_t family, const struct nftx
 	return 0;
 }
 
+/* Another size of the affinity map than asked for; what is in it is the kernel's own. */
+static int read_affinity_size(struct nftx_sock *sock, uint8_t family,
+                              const struct nftx_options *options, struct dry_run *run,
+                              struct err *err)
+{
+	uint32_t want = nftx_affinity_size(options);
+	uint32_t size;
+	int ret = nftx_sock_map_size(sock, family, NFTX_AFFINITY, &size, err);
+
+	if (ret < 0 || size == want)
+		return ret;
+	run->tables_differ = true;
+	strbuf_printf(&run->text, "~ map %s affinity (size %u, would be %s %u)\n",
+	              family == 4 ? "ip" : "ip6", size,
+	              size > want ? "emptied and replaced by one of" : "enlarged to", want);
+	return 0;
+}
+
 /* Reads one family's table, and says in @run->text when it is not there or of another layout. */
 static int read_family(struct nftx_sock *sock, uint8_t family, const struct nftx_options *options,
                        struct dry_run *run, struct err *err)
@@ -74,6 +92,8 @@ static int read_family(struct nftx_sock *sock, uint8_t family, const struct nftx
 		return 0;
 	}
 	ret = read_chains(sock, family, options, run, err);
+	if (ret == 0)
+		ret = read_affinity_size(sock, family, options, run, err);
 	for (int map = 0; map < NFTX_MAP_COUNT && ret == 0; map++)
 		if (map != NFTX_AFFINITY) /* the kernel's own memory, never reconciled */
 			ret = nftx_sock_dump(sock, family, (enum nftx_map)map, &run->present, err);

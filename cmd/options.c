@@ -153,6 +153,17 @@ static int set_masquerade_all(struct options *options, const char *value, struct
 	return set_bool(&options->masquerade_all, value, err);
 }
 
+static int set_affinity_size(struct options *options, const char *value, struct err *err)
+{
+	uint32_t size = 0;
+
+	if (str_to_u32(value, OPTIONS_MAX_AFFINITY, &size) < 0 || size == 0)
+		return err_set(err, EINVAL, "'%.32s' is not a number from 1 to %u", value,
+		               OPTIONS_MAX_AFFINITY);
+	options->affinity_size = size;
+	return 0;
+}
+
 static int set_elements_only(struct options *options, const char *value, struct err *err)
 {
 	return set_bool(&options->elements_only, value, err);
@@ -218,6 +229,10 @@ static const struct option_info {
 	  set_node_port_addresses },
 	{ "masquerade-all", 0, optional_argument, SOURCE_COMMANDS, "true|false",
 	  "masquerade everything sent to a ClusterIP (default false)", set_masquerade_all },
+	{ "affinity-size", 0, required_argument, SOURCE_COMMANDS, "N",
+	  "clients of Services with session affinity that the kernel remembers, for each family "
+	  "(default 65535)",
+	  set_affinity_size },
 	{ "elements-only", 0, optional_argument, COMMAND_PLAN, "true|false",
 	  "leave out the chains and empty maps, which are the same for all Services (default "
 	  "false)",
@@ -390,7 +405,8 @@ void options_nft(const struct options *options, const struct lb_networks *networ
                  struct nftx_options out[static 2])
 {
 	for (size_t f = 0; f < 2; f++) {
-		out[f] = (struct nftx_options){ .masquerade_all = options->masquerade_all };
+		out[f] = (struct nftx_options){ .masquerade_all = options->masquerade_all,
+			                        .affinity_size = options->affinity_size };
 		switch (options->detect) {
 		case DETECT_CLUSTER_CIDR:
 		case DETECT_NODE_CIDR:

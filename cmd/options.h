@@ -21,6 +21,9 @@
 
 #define OPTIONS_MAX_CIDRS 16
 
+/* The kernel's dump of a map, which a purge needs, is quadratic: four seconds with so many. */
+#define OPTIONS_MAX_AFFINITY 262144u
+
 /** The subcommands; also bits, to say which options each one has. */
 enum command {
 	COMMAND_RUN = 1 << 0,
@@ -52,6 +55,7 @@ struct options {
 	struct ipcidr node_port_cidrs[OPTIONS_MAX_CIDRS];
 	size_t node_port_cidr_count; /* 0: the Node's primary addresses */
 	bool masquerade_all;
+	uint32_t affinity_size; /* 0: NFTX_AFFINITY_SIZE_DEFAULT */
 	bool elements_only;
 	enum log_format log_format;
 	uint32_t verbosity;

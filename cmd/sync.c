@@ -25,6 +25,8 @@ struct sync {
 	struct nftx_elems restarted; /* until their records were looked through a second time */
 	bool can_destroy;            /* it knows DESTROYSETELEM, as far as we know */
 	bool can_own;                /* the kernel takes owner and persist, as far as we know */
+	bool can_enlarge;            /* it makes maps larger, as far as we know */
+	bool enlarged;               /* the batch at hand asks for that */
 };
 
 struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
@@ -39,6 +41,7 @@ struct sync *sync_new(const struct options *options, struct proxy_planner *plann
 	sync->state = nftx_state_new(sync->nft);
 	sync->can_own = true;
 	sync->can_destroy = true;
+	sync->can_enlarge = true;
 	return sync;
 }
 
@@ -75,6 +78,13 @@ static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *e
 
 	if (ret < 0)
 		return ret;
+	for (size_t f = 0; f < 2; f++) {
+		struct nftx_ground *ground = &survey.ground[f];
+
+		if (ground->enlarge && !sync->can_enlarge)
+			ground->adopt = ground->enlarge = false;
+		sync->enlarged = sync->enlarged || ground->enlarge;
+	}
 	*out = nftx_state_refill(sync->state, survey.ground);
 	nftx_survey_done(&survey);
 	return 0;
@@ -155,6 +165,7 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
 	report->plan_us = clock_us() - begin;
 	begin = clock_us();
+	sync->enlarged = false;
 	if (report->refill)
 		ret = make_refill(sync, &batch, err);
 	else
@@ -169,15 +180,35 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	return batch != NULL ? send_batch(sync, batch, report, err) : 0;
 }
 
+/* Has the kernel done what it was asked for? Before Linux 6.5 it says nothing and does nothing. */
+static bool is_enlarged(struct sync *sync)
+{
+	for (size_t f = 0; f < 2; f++) {
+		uint32_t size = 0;
+
+		if (nftx_sock_map_size(sync->sock, f == 0 ? 4 : 6, NFTX_AFFINITY, &size, NULL) ==
+		            0 &&
+		    size < nftx_affinity_size(&sync->nft[f]))
+			return false;
+	}
+	return true;
+}
+
 int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags, struct err *err)
 {
 	int ret = run_once(sync, report, diags, err);
 
-	if (ret != -EOPNOTSUPP || !sync->can_own || !report->refill)
+	if (ret == 0 && sync->enlarged && !is_enlarged(sync)) {
+		/* the tables are replaced then, and what was remembered is lost */
+		sync->can_enlarge = false;
+		nftx_state_forget(sync->state);
+	} else if (ret == -EOPNOTSUPP && sync->can_own && report->refill) {
+		/* before Linux 6.9 a table cannot be owned and persistent: plain then, never owned
+		 * without persistence, which would tear down all translation whenever we stop */
+		sync->can_own = false;
+	} else {
 		return ret;
-	/* before Linux 6.9 a table cannot be owned and persistent: plain then, never owned without
-	 * persistence, which would tear down all translation whenever we stop */
-	sync->can_own = false;
+	}
 	diag_clear(diags);
 	return run_once(sync, report, diags, err);
 }

@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define AFFINITY_SIZE_DEFAULT 65535u
-
 static const struct nftx_map_info maps[NFTX_MAP_COUNT] = {
 	[NFTX_FRONTENDS] = { .name = "frontends", .key = "APS", .data = NFTX_DATA_VERDICT },
 	[NFTX_BACKENDS] = { .name = "backends", .key = "APSN", .data = NFTX_DATA_TARGET },
@@ -195,7 +193,7 @@ uint32_t nftx_rung(uint32_t count)
 
 uint32_t nftx_affinity_size(const struct nftx_options *options)
 {
-	return options->affinity_size != 0 ? options->affinity_size : AFFINITY_SIZE_DEFAULT;
+	return options->affinity_size != 0 ? options->affinity_size : NFTX_AFFINITY_SIZE_DEFAULT;
 }
 
 /* A star of the name itself is escaped, so that no name looks like a prefix. */
@@ -230,8 +228,6 @@ const char *nftx_layout_comment(const struct nftx_options *options, char *buf, s
 	}
 	if (options->masquerade_all)
 		strbuf_puts(&text, " masquerade-all");
-	if (nftx_affinity_size(options) != AFFINITY_SIZE_DEFAULT)
-		strbuf_printf(&text, " affinity=%u", nftx_affinity_size(options));
 	ASSERT(text.len < size);
 	memcpy(buf, text.text, text.len + 1);
 	return buf;

@@ -176,8 +176,9 @@ static void put_data(struct nftnl_set *set, enum nftx_map map, uint8_t family)
 	}
 }
 
+/* @exclusive: NLM_F_EXCL, or 0 for a set that may exist. */
 static void put_set(struct nftx_batch *batch, uint8_t family, enum nftx_map map,
-                    const struct nftx_options *options)
+                    const struct nftx_options *options, uint16_t exclusive)
 {
 	const struct nftx_map_info *info = nftx_map_info(map);
 	struct nftnl_set *set = nftx_must(nftnl_set_alloc());
@@ -200,9 +201,9 @@ static void put_set(struct nftx_batch *batch, uint8_t family, enum nftx_map map,
 	if (map == NFTX_BACKENDS)
 		put_backends_udata(set, family);
 
-	nftnl_set_nlmsg_build_payload(
-		nftx_batch_msg(batch, NFT_MSG_NEWSET, nfproto(family), NLM_F_CREATE | NLM_F_EXCL),
-		set);
+	nftnl_set_nlmsg_build_payload(nftx_batch_msg(batch, NFT_MSG_NEWSET, nfproto(family),
+	                                             (uint16_t)(NLM_F_CREATE | exclusive)),
+	                              set);
 	nftx_batch_msg_end(batch);
 	nftnl_set_free(set);
 }
@@ -263,12 +264,18 @@ void nftx_ruleset_put_layout(struct nftx_batch *batch, uint8_t family,
 
 	nftx_static_chains(ids);
 	for (enum nftx_map map = 0; map < NFTX_MAP_COUNT; map++)
-		put_set(batch, family, map, options);
+		put_set(batch, family, map, options, NLM_F_EXCL);
 	/* Rules name chains, so all chains come first. */
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		put_chain(batch, family, &ids[i]);
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		put_rules(batch, family, &ids[i], options);
+}
+
+void nftx_ruleset_put_affinity_size(struct nftx_batch *batch, uint8_t family,
+                                    const struct nftx_options *options)
+{
+	put_set(batch, family, NFTX_AFFINITY, options, 0);
 }
 
 void nftx_ruleset_put_remember(struct nftx_batch *batch, uint8_t family, uint32_t timeout_s)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
@@ -119,6 +120,39 @@ int nftx_sock_chains(struct nftx_sock *sock, uint8_t family, struct nftx_chains 
 	if (ctx.out.count > 1)
 		qsort(ctx.out.list, ctx.out.count, sizeof(*ctx.out.list), chain_order);
 	*out = ctx.out;
+	return 0;
+}
+
+static int on_set(const struct nlmsghdr *msg, void *data)
+{
+	const struct nlattr *desc = nftx_attr_find(msg, NFTA_SET_DESC);
+	const struct nlattr *attr;
+	uint32_t *size = data;
+
+	if (desc == NULL)
+		return MNL_CB_OK;
+	attr_for_each (attr, desc) {
+		if (mnl_attr_get_type(attr) == NFTA_SET_DESC_SIZE &&
+		    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			*size = ntohl(mnl_attr_get_u32(attr));
+	}
+	return MNL_CB_OK;
+}
+
+int nftx_sock_map_size(struct nftx_sock *sock, uint8_t family, enum nftx_map map, uint32_t *out,
+                       struct err *err)
+{
+	char buf[512];
+	struct nlmsghdr *msg = nftx_request(sock, buf, NFT_MSG_GETSET, family, NLM_F_ACK);
+	uint32_t size = 0;
+	int ret;
+
+	mnl_attr_put_strz(msg, NFTA_SET_TABLE, NFTX_TABLE);
+	mnl_attr_put_strz(msg, NFTA_SET_NAME, nftx_map_info(map)->name);
+	ret = nftx_ask(sock, msg, on_set, &size);
+	if (ret < 0 && ret != -ENOENT)
+		return nftx_explain(err, -ret);
+	*out = size;
 	return 0;
 }
 

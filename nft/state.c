@@ -323,6 +323,8 @@ static void prepare_table(const struct nftx_state *state, struct nftx_batch *bat
 		nftx_ruleset_put_layout(batch, family, options);
 		return;
 	}
+	if (ground->enlarge)
+		nftx_ruleset_put_affinity_size(batch, family, options);
 	for (int map = 0; map < NFTX_MAP_COUNT; map++)
 		if (map != NFTX_AFFINITY)
 			nftx_batch_flush_map(batch, family, (enum nftx_map)map);

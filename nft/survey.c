@@ -19,12 +19,35 @@ static void note_timeouts(const struct nftx_chains *chains, struct nftx_survey *
 			survey->timeouts[f][ground->timeout_count++] = chains->list[i].number;
 }
 
+/* Looks into a table that can be adopted so far. */
+static int survey_content(struct nftx_sock *sock, const struct nftx_options *options, size_t f,
+                          struct nftx_survey *survey, struct err *err)
+{
+	struct nftx_ground *ground = &survey->ground[f];
+	uint32_t want = nftx_affinity_size(options);
+	uint8_t family = f == 0 ? 4 : 6;
+	struct nftx_chains chains;
+	uint32_t size;
+	int ret = nftx_sock_map_size(sock, family, NFTX_AFFINITY, &size, err);
+
+	if (ret < 0)
+		return ret;
+	ret = nftx_sock_chains(sock, family, &chains, err);
+	if (ret < 0)
+		return ret;
+	ground->adopt = size != 0 && size <= want && nftx_ruleset_is_intact(options, &chains);
+	ground->enlarge = ground->adopt && size < want;
+	if (ground->adopt)
+		note_timeouts(&chains, survey, f);
+	free(chains.list);
+	return 0;
+}
+
 static int survey_family(struct nftx_sock *sock, const struct nftx_options *options, size_t f,
                          struct nftx_survey *survey, struct err *err)
 {
 	struct nftx_ground *ground = &survey->ground[f];
 	uint8_t family = f == 0 ? 4 : 6;
-	struct nftx_chains chains;
 	struct nftx_table table;
 	char comment[256];
 	int ret = nftx_sock_table(sock, family, NFTX_TABLE, &table, err);
@@ -41,14 +64,7 @@ static int survey_family(struct nftx_sock *sock, const struct nftx_options *opti
 	if (!table.exists || strcmp(table.comment, comment) != 0 ||
 	    ((table.flags ^ ground->table_flags) & NFTX_TABLE_F_PERSIST) != 0)
 		return 0;
-	ret = nftx_sock_chains(sock, family, &chains, err);
-	if (ret < 0)
-		return ret;
-	ground->adopt = nftx_ruleset_is_intact(options, &chains);
-	if (ground->adopt)
-		note_timeouts(&chains, survey, f);
-	free(chains.list);
-	return 0;
+	return survey_content(sock, options, f, survey, err);
 }
 
 int nftx_survey(struct nftx_sock *sock, const struct nftx_options options[static 2], uint32_t flags,

@@ -131,12 +131,15 @@ enum nftx_detect {
 	NFTX_DETECT_PREFIX, /* input interface begins with it */
 };
 
-/** What the rules depend on; fixed for a daemon's life, recorded in the table's comment. */
+#define NFTX_AFFINITY_SIZE_DEFAULT 65535u
+
+/** What the rules depend on; fixed for a daemon's life, recorded in the table's comment but for the
+ *  size of the affinity maps, which the kernel tells and which can be made larger. */
 struct nftx_options {
 	bool masquerade_all;
 	enum nftx_detect detect;
 	char interface[16];     /* IFNAMSIZ; for BRIDGE and PREFIX, then not empty */
-	uint32_t affinity_size; /* elements in each affinity map; 0: 65535 */
+	uint32_t affinity_size; /* elements in each affinity map; 0: the default */
 };
 
 /** nftx_affinity_size() - the size in force, the default resolved. */

@@ -29,6 +29,14 @@ void nftx_ruleset_put_delete(struct nftx_batch *batch, uint8_t family, const cha
 void nftx_ruleset_put_layout(struct nftx_batch *batch, uint8_t family,
                              const struct nftx_options *options);
 
+/** nftx_ruleset_put_affinity_size() - make the affinity map of an existing table larger; its records
+ *  stay. Linux 6.5 and later; before, the kernel accepts it and changes nothing.
+ *
+ * Not for making it smaller: with more records than its size a map has no limit any more.
+ */
+void nftx_ruleset_put_affinity_size(struct nftx_batch *batch, uint8_t family,
+                                    const struct nftx_options *options);
+
 /** nftx_ruleset_put_remember() - the chain remember-@timeout_s with its rule.
  *
  * @timeout_s: not 0; the kernel answers EEXIST when the table has this chain already.

@@ -62,6 +62,15 @@ int nftx_sock_table(struct nftx_sock *sock, uint8_t family, const char *name,
 int nftx_sock_chains(struct nftx_sock *sock, uint8_t family, struct nftx_chains *out,
                      struct err *err) MUST_CHECK;
 
+/** nftx_sock_map_size() - how many elements a map of our table may have.
+ *
+ * @out: 0 when there is no limit, or no such map.
+ *
+ * Return: 0 or a negative errno.
+ */
+int nftx_sock_map_size(struct nftx_sock *sock, uint8_t family, enum nftx_map map, uint32_t *out,
+                       struct err *err) MUST_CHECK;
+
 /** nftx_sock_dump() - append the elements of one map of our table.
  *
  * Blocks until the dump is complete. One that a writer disturbed

@@ -51,6 +51,7 @@ void nftx_state_stage_networks(struct nftx_state *state, const struct lb_network
 struct nftx_ground {
 	bool exists;              /* a table of our name is there */
 	bool adopt;               /* of our layout and intact, and it can be taken over */
+	bool enlarge;             /* when adopted: its affinity map is smaller than it shall be */
 	uint32_t table_flags;     /* to create or adopt it with */
 	const uint32_t *timeouts; /* T of its remember-T chains; borrowed for the call */
 	size_t timeout_count;

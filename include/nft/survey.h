@@ -18,7 +18,8 @@ struct nftx_survey {
 /** nftx_survey() - look at both tables.
  *
  * A table is adopted when it is of our layout, nobody has touched its rules, and its
- * flags allow it: a plain one cannot become owned (the kernel says EOPNOTSUPP).
+ * flags allow it: a plain one cannot become owned (the kernel says EOPNOTSUPP). Its
+ * affinity map can be enlarged, but not made smaller.
  *
  * @options: of ip and ip6.
  * @flags: NFTX_TABLE_F_* that the tables shall have.

@@ -58,6 +58,15 @@ static const struct row {
 	{ "no format",
 	  { "plan", "--source", "x", "--logging-format", "xml" },
 	  "--logging-format: 'xml' is neither text nor json" },
+	{ "an affinity map without room",
+	  { "run", "--source", "x", "--affinity-size", "0" },
+	  "--affinity-size: '0' is not a number from 1 to 262144" },
+	{ "an affinity map too large to be looked through",
+	  { "run", "--source", "x", "--affinity-size", "262145" },
+	  "--affinity-size: '262145' is not a number from 1 to 262144" },
+	{ "a size with a unit",
+	  { "run", "--source", "x", "--affinity-size", "64k" },
+	  "--affinity-size: '64k' is not a number from 1 to 262144" },
 	{ "no number",
 	  { "plan", "--source", "x", "-v", "-1" },
 	  "--v: '-1' is not a number from 0 to 100" },
@@ -118,6 +127,7 @@ static void tells_pods_by_interface(void **state)
 		"--detect-local-mode=BridgeInterface",
 		"--pod-bridge-interface=cbr0",
 		"--nodeport-addresses=10.0.0.0/8,fd00::/8",
+		"--affinity-size=262144",
 	};
 	static const char *const prefix[MAX_ARGS + 1] = {
 		"plan",
@@ -136,11 +146,14 @@ static void tells_pods_by_interface(void **state)
 	assert_int_equal(nft[0].detect, NFTX_DETECT_BRIDGE);
 	assert_string_equal(nft[1].interface, "cbr0");
 	assert_int_equal(options.node_port_cidr_count, 2);
+	assert_int_equal(nft[0].affinity_size, 262144);
+	assert_int_equal(nft[1].affinity_size, 262144);
 	assert_int_equal(parse(prefix, &options, &err), 0);
 	options_nft(&options, &networks, nft);
 	assert_int_equal(nft[1].detect, NFTX_DETECT_PREFIX);
 	assert_string_equal(nft[0].interface, "veth");
 	assert_int_equal(options.node_port_cidr_count, 0);
+	assert_int_equal(nftx_affinity_size(&nft[0]), 65535);
 }
 
 /* kube-proxy's DaemonSet with only its command replaced. */

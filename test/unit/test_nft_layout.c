@@ -247,7 +247,7 @@ static void a_rung_is_the_next_power_of_two(void **state)
 		assert_int_equal(nftx_rung(rows[i].count), rows[i].rung);
 }
 
-/* Each row differs from every other in what is in the kernel, so it must in the comment. */
+/* Each row differs from every other in the rules, so it must in the comment. */
 static const struct comment_row {
 	struct nftx_options options;
 	const char *comment;
@@ -264,21 +264,14 @@ static const struct comment_row {
 	  "kubenft ruleset 2 pods=iif:veth\\\\*" },
 	{ { .detect = NFTX_DETECT_CIDR, .masquerade_all = true },
 	  "kubenft ruleset 2 pods=cidr masquerade-all" },
-	{ { .detect = NFTX_DETECT_CIDR, .affinity_size = 1000 },
-	  "kubenft ruleset 2 pods=cidr affinity=1000" },
-	{ { .detect = NFTX_DETECT_PREFIX,
-	    .interface = "***************",
-	    .masquerade_all = true,
-	    .affinity_size = UINT32_MAX },
+	{ { .detect = NFTX_DETECT_PREFIX, .interface = "***************", .masquerade_all = true },
 	  "kubenft ruleset 2 pods=iif:\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\** "
-	  "masquerade-all "
-	  "affinity=4294967295" },
+	  "masquerade-all" },
 };
 
 static void the_comment_tells_layouts_apart(void **state)
 {
-	const struct nftx_options explicit_default = { .detect = NFTX_DETECT_CIDR,
-		                                       .affinity_size = 65535 };
+	const struct nftx_options sized = { .detect = NFTX_DETECT_CIDR, .affinity_size = 1000 };
 	char buf[NFTX_COMMENT_TEXT];
 
 	(void)state;
@@ -290,10 +283,10 @@ static void the_comment_tells_layouts_apart(void **state)
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(comment_rows[j].comment, row->comment);
 	}
-	assert_string_equal(nftx_layout_comment(&explicit_default, buf, sizeof(buf)),
+	assert_string_equal(nftx_layout_comment(&sized, buf, sizeof(buf)),
 	                    "kubenft ruleset 2 pods=cidr");
 	assert_int_equal(nftx_affinity_size(&comment_rows[0].options), 65535);
-	assert_int_equal(nftx_affinity_size(&explicit_default), 65535);
+	assert_int_equal(nftx_affinity_size(&sized), 1000);
 }
 
 int main(void)
