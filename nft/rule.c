@@ -220,15 +220,16 @@ static void add_translated(const struct encoder *enc)
 	add_cmp(enc, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
-static void add_local_source(const struct encoder *enc)
+/* @flag: NFTA_FIB_F_SADDR or _DADDR; @cmp: NFT_CMP_EQ for an address of this node, or NFT_CMP_NEQ. */
+static void add_local(const struct encoder *enc, uint32_t flag, uint32_t cmp)
 {
 	static const uint32_t local = RTN_LOCAL;
 	struct nftnl_expr *expr = add(enc, "fib");
 
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, flag);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, reg(0));
-	add_cmp(enc, NFT_CMP_EQ, &local, sizeof(local));
+	add_cmp(enc, cmp, &local, sizeof(local));
 }
 
 /* A whole name is compared with the zeros behind it, a beginning without any. */
@@ -275,16 +276,25 @@ static void add_reject(const struct encoder *enc, enum nft_reject_types type)
 	nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, type == NFT_REJECT_TCP_RST ? 0 : code);
 }
 
+static void add_some_interface(const struct encoder *enc)
+{
+	static const uint32_t none = 0;
+
+	add_meta(enc, NFT_META_IIF, reg(0));
+	add_cmp(enc, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
 static void add_step(const struct encoder *enc, const struct nftx_step *step)
 {
-	static const uint32_t no_interface = 0;
-
 	switch (step->op) {
 	case NFTX_OP_TRANSLATED:
 		add_translated(enc);
 		break;
 	case NFTX_OP_LOCAL_SOURCE:
-		add_local_source(enc);
+		add_local(enc, NFTA_FIB_F_SADDR, NFT_CMP_EQ);
+		break;
+	case NFTX_OP_ELSEWHERE:
+		add_local(enc, NFTA_FIB_F_DADDR, NFT_CMP_NEQ);
 		break;
 	case NFTX_OP_TCP:
 		add_tcp(enc);
@@ -294,8 +304,7 @@ static void add_step(const struct encoder *enc, const struct nftx_step *step)
 		add_interface(enc, step);
 		break;
 	case NFTX_OP_SOME_INTERFACE:
-		add_meta(enc, NFT_META_IIF, reg(0));
-		add_cmp(enc, NFT_CMP_NEQ, &no_interface, sizeof(no_interface));
+		add_some_interface(enc);
 		break;
 	case NFTX_OP_IN:
 		(void)add_lookup(enc, step);

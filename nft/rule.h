@@ -38,6 +38,7 @@ enum nftx_op {
 	/* Conditions: the rule ends here unless they hold. */
 	NFTX_OP_TRANSLATED,   /* the connection's destination was changed */
 	NFTX_OP_LOCAL_SOURCE, /* the source is an address of this node */
+	NFTX_OP_ELSEWHERE,    /* the destination is none */
 	NFTX_OP_TCP,
 	NFTX_OP_INTERFACE, /* the input interface, or its beginning */
 	NFTX_OP_NOT_INTERFACE,

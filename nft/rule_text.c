@@ -113,6 +113,9 @@ static void add_step(struct strbuf *buf, const struct nftx_step *step, uint8_t f
 	case NFTX_OP_LOCAL_SOURCE:
 		strbuf_puts(buf, "fib saddr type local");
 		break;
+	case NFTX_OP_ELSEWHERE:
+		strbuf_puts(buf, "fib daddr type != local");
+		break;
 	case NFTX_OP_TCP:
 		/* nft takes it for implied by the reset that follows. */
 		break;

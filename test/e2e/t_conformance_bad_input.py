@@ -297,6 +297,22 @@ def a_clusterip_that_is_a_nodes_address_is_named(t, scene):
     complained(t, scene[2], "default/web", topology.NODE_SECOND[4])
 
 
+@test_rows([("pod",), ("external",), ("node",)],
+           "an_unallocated_service_address_that_the_node_has_is_its_own_for_{}",
+           quick={"an_unallocated_service_address_that_the_node_has_is_its_own_for_external"})
+def own_unallocated(t, source):
+    # As of a DNS cache on the node. Section 2.4: not on the way into the node itself.
+    own = {4: "10.96.241.1", 6: "fd00:10:96::f101"}
+    service = Exposed(t.world)
+    client = exposure.clients(t)[source]
+    with topology.bound(t.node, *own.values()):
+        t.run(service, *slices(service, one))
+        expect(*(Expectation(client, own[f], 8443, [own[f]], None, protocol, 8443)
+                 for f in FAMILIES for protocol in ("tcp", "udp")))
+    expect(*(Expectation(client, own[f], 8443, DROPPED, None, protocol)
+             for f in FAMILIES for protocol in ("tcp", "udp")))
+
+
 @test_rows([("external_ip",), ("load_balancer_ip",)],
            "an_{}_that_is_the_nodes_address_is_served_and_the_nodes_other_ports_are_its_own")
 def external_is_own(t, which):

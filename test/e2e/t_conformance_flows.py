@@ -220,26 +220,9 @@ def T3_with_source_ranges_a_pod_reaches_the_clusterip(_, scene):
     over_both(lambda f: [scene.flow("pod", scene.service, CLUSTER_IP, f, local(f, ONE), False)])
 
 
-class _Bound:
-    """Meanwhile, load balancer addresses are the node's own."""
-
-    def __init__(self, t, *addresses):
-        self.node, self.addresses = t.node, addresses
-
-    def _all(self, verb):
-        self.node.ip(*(f"address {verb} {a}/{128 if ':' in a else 32} dev lo"
-                       for a in self.addresses))
-
-    def __enter__(self):
-        self._all("add")
-
-    def __exit__(self, *_):
-        self._all("del")
-
-
 @test(quick=True, fixture=t3_scene)
 def T3_the_node_reaches_an_address_bound_to_it_when_the_ranges_include_the_node(t, scene):
-    with _Bound(t, *scene.service.lb_ips.values(), *scene.second.values()):
+    with topology.bound(t.node, *scene.service.lb_ips.values(), *scene.second.values()):
         over_both(lambda f: [Expectation(scene.clients["node"], address, 80, local(f, ONE), True,
                                          protocol)
                              for address in (scene.service.lb_ips[f], scene.second[f])
@@ -248,7 +231,7 @@ def T3_the_node_reaches_an_address_bound_to_it_when_the_ranges_include_the_node(
 
 @test(fixture=t3_scene)
 def T3_the_node_is_dropped_at_an_address_bound_to_it_when_the_ranges_do_not_include_it(t, scene):
-    with _Bound(t, *scene.distant.lb_ips.values()):
+    with topology.bound(t.node, *scene.distant.lb_ips.values()):
         over_both(lambda f: [scene.flow("node", scene.distant, LB_IP, f, DROPPED,
                                         protocol=protocol) for protocol in ("udp", "tcp")])
     over_both(lambda f: [scene.flow("external", scene.distant, LB_IP, f, local(f, ONE), True)])
@@ -372,7 +355,7 @@ def T5_externally_only_local_endpoints_serve_and_clients_are_seen(_, scene):
 
 @test(fixture=lambda t: policy_scene(t, "local"))
 def T5_a_node_that_talks_from_the_load_balancers_address_is_short_circuited(t, scene):
-    with _Bound(t, *scene.remote.lb_ips.values()):
+    with topology.bound(t.node, *scene.remote.lb_ips.values()):
         over_both(lambda f: [scene.flow("node", scene.remote, LB_IP, f, far(f, 1, 2), True,
                                         protocol=protocol) for protocol in ("udp", "tcp")])
 

@@ -76,6 +76,18 @@ def masquerade_source(backend_address, family):
     return POD_GATEWAY[family] if is_local(backend_address) else NODE[family]
 
 
+@contextlib.contextmanager
+def bound(namespace, *addresses):
+    """Meanwhile, @addresses are the namespace's own."""
+    def change(verb):
+        namespace.ip(*(f"address {verb} {a}/{128 if ':' in a else 32} dev lo" for a in addresses))
+    change("add")
+    try:
+        yield
+    finally:
+        change("del")
+
+
 class Cabling:
     """What ip(8) shall do, gathered, to run it twice a namespace and not once a step."""
 
