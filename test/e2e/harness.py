@@ -236,6 +236,11 @@ class Case:
         self._stack.callback(connection.close)
         return connection
 
+    def udp_client(self, namespace, address, port):
+        client = probes.UdpClient(namespace, address, port)
+        self._stack.callback(client.close)
+        return client
+
     # Expectations
 
     @staticmethod

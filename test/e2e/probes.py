@@ -4,6 +4,7 @@
 import errno
 import itertools
 import os
+import select
 import selectors
 import socket
 import struct
@@ -260,6 +261,52 @@ def connect_many(namespace, protocol, address, port, count, patience=PATIENCE):
 
 def connect(namespace, protocol, address, port, patience=PATIENCE):
     return connect_each(namespace, protocol, [(address, port)], patience)[0]
+
+
+class UdpClient:
+    """A UDP socket that keeps its port, as resolvers and media players do: one flow."""
+
+    def __init__(self, namespace, address, port):
+        self.namespace, self.address, self.port = namespace, address, port
+        self._attempt = None
+
+    def ask(self, patience=PATIENCE):
+        """Send a datagram; the Result of it."""
+        if self._attempt is None:
+            with self.namespace:
+                self._attempt = start(Job(self.namespace, "udp", self.address, self.port))
+            if self._attempt.done:
+                return self._attempt.done
+        else:
+            self._drain()
+            try:
+                self._attempt.sock.send(b"?")
+            except OSError as error:
+                return failure(error.errno)
+        return self._wait(time.monotonic() + patience)
+
+    def _drain(self):
+        """What came too late for the datagram before."""
+        while self._attempt.on_readable() is not None:
+            pass
+
+    def _wait(self, deadline):
+        while True:
+            result = self._attempt.on_readable()
+            if result is not None:
+                return result
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return failure(errno.ETIMEDOUT)
+            select.select([self._attempt.sock], [], [], left)
+
+    @property
+    def own_port(self):
+        return self._attempt.sock.getsockname()[1]
+
+    def close(self):
+        if self._attempt is not None:
+            self._attempt.sock.close()
 
 
 class HeldConnection:
