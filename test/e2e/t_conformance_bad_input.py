@@ -439,6 +439,27 @@ def BUG_1_6_of_two_equal_service_ranges_one_may_go(t):
         expect(*served(t, "pod", service, CLUSTER_IP, one))
 
 
+@test()
+def BUG_1_6_a_service_range_that_a_later_list_does_not_have_is_gone(t):
+    # A deletion that is seen by its absence only: kube-proxy keeps the range.
+    service = Exposed(t.world)
+    things = [objects.node(), service, *slices(service, one)]
+    far_range = _service_cidr("far", "10.90.0.0/16", "fd00:10:90::/112")
+    client = exposure.clients(t)["pod"]
+
+    def expect_at_far_range(outcome):
+        expect(*(Expectation(client, {4: "10.90.1.1", 6: "fd00:10:90::101"}[f], 80, outcome, None,
+                             "udp") for f in FAMILIES))
+        _unallocated(t, DROPPED)
+    t.write(_service_cidr("kubernetes"), far_range, *things, with_node=False)
+    daemon = t.run()
+    expect_at_far_range(DROPPED)
+    mark = daemon.mark()
+    t.write(_service_cidr("kubernetes"), *things, with_node=False)
+    daemon.wait_synced(mark)
+    expect_at_far_range(PASSED)
+
+
 @test(quick=True)
 def BUG_1_9_a_slice_whose_label_is_edited_leaves_the_old_service(t):
     blue, red = Exposed(t.world, "blue"), Exposed(t.world, "red")

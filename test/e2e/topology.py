@@ -77,10 +77,11 @@ def masquerade_source(backend_address, family):
 
 
 @contextlib.contextmanager
-def bound(namespace, *addresses):
+def bound(namespace, *addresses, device="lo"):
     """Meanwhile, @addresses are the namespace's own."""
     def change(verb):
-        namespace.ip(*(f"address {verb} {a}/{128 if ':' in a else 32} dev lo" for a in addresses))
+        namespace.ip(*(f"address {verb} {a}/{128 if ':' in a else 32} dev {device}"
+                       for a in addresses))
     change("add")
     try:
         yield
