@@ -17,6 +17,7 @@
 #include "cmd/clock.h"
 #include "cmd/commands.h"
 #include "cmd/flow_walk.h"
+#include "cmd/port_check.h"
 #include "cmd/purge.h"
 #include "cmd/report.h"
 #include "cmd/schedule.h"
@@ -41,6 +42,7 @@ struct daemon {
 	struct sync *sync;
 	struct flow_walk flow_walk;
 	struct purge purge;
+	struct port_check port_check;
 	struct schedule schedule;
 	int exit_code;
 };
@@ -209,6 +211,7 @@ static int start(struct daemon *d, struct err *err)
 	d->planner = command_planner(d->options);
 	d->sync = sync_new(d->options, d->planner, d->sock);
 	purge_init(&d->purge, d->loop, d->sync);
+	port_check_init(&d->port_check, d->loop, d->sync);
 	flow_walk_open(&d->flow_walk, d->loop, d->sync);
 	ret = follow_addresses(d, err);
 	if (ret < 0)
@@ -231,6 +234,7 @@ static void stop(struct daemon *d)
 {
 	source_close(d->source);
 	flow_walk_close(&d->flow_walk);
+	port_check_close(&d->port_check);
 	if (d->loop != NULL)
 		ev_loop_destroy(d->loop);
 	sync_free(d->sync);

@@ -20,6 +20,8 @@ struct sync {
 	struct nftx_sock *sock;
 	struct nftx_state *state;
 	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
+	sync_service_fn watch;          /* NULL: nobody */
+	void *watch_ctx;
 	bool note_gains;
 	unsigned looks;              /* at the records, since a sync asked for it */
 	struct nftx_elems restarted; /* until their records were looked through a second time */
@@ -53,6 +55,12 @@ void sync_free(struct sync *sync)
 	nftx_flow_fronts_done(&sync->fronts);
 	free(sync->restarted.list);
 	free(sync);
+}
+
+void sync_watch(struct sync *sync, sync_service_fn fn, void *ctx)
+{
+	sync->watch = fn;
+	sync->watch_ctx = ctx;
 }
 
 struct nftx_flow_fronts *sync_fronts(struct sync *sync)
@@ -124,6 +132,8 @@ static void stage(struct sync *sync, struct sync_report *report, struct diags *d
 	proxy_planner_changes(sync->planner, &changes, diags);
 	report->services = changes.count;
 	for (size_t i = 0; i < changes.count; i++) {
+		if (sync->watch != NULL)
+			sync->watch(sync->watch_ctx, changes.services[i]);
 		nftx_state_stage(sync->state, changes.services[i]);
 		changes.services[i] = NULL;
 	}

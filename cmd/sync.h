@@ -49,6 +49,11 @@ void sync_free(struct sync *sync);
 int sync_run(struct sync *sync, struct sync_report *report, struct diags *diags,
              struct err *err) MUST_CHECK;
 
+typedef void (*sync_service_fn)(void *ctx, const struct lb_service *service);
+
+/** sync_watch() - from now on, call @fn with each Service that a sync is about to bring to the kernel. */
+void sync_watch(struct sync *sync, sync_service_fn fn, void *ctx);
+
 /** sync_fronts() - the UDP frontends that syncs have concerned, failed ones too; to be given to
  *  nftx_flows_start() after a sync that succeeded. */
 struct nftx_flow_fronts *sync_fronts(struct sync *sync);
