@@ -32,7 +32,7 @@ VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 # ---- Flags -------------------------------------------------------------------------------------
 
-PKGS = libmnl libnftnl libnetfilter_conntrack libcjson yaml-0.1
+PKGS = libmnl libnftnl libnetfilter_conntrack libcjson yaml-0.1 libcurl
 B := build/$(FLAVOR)$(if $(filter release,$(FLAVOR)),$(if $(WERROR),-werror))
 
 OPTIMIZE_release = -O2 -g
@@ -85,7 +85,7 @@ USES_watch = watch proxy base
 USES_nft = nft proxy base
 USES_cmd = cmd watch nft proxy base
 
-LIBS_watch = $(call pkg_libs,libcjson yaml-0.1)
+LIBS_watch = $(call pkg_libs,libcjson yaml-0.1 libcurl) -lev
 LIBS_nft = $(call pkg_libs,libmnl libnftnl libnetfilter_conntrack)
 LIBS_cmd = $(call pkg_libs,$(PKGS)) -lev -lm
 
