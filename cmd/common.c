@@ -7,6 +7,7 @@
 #include "cmd/addresses.h"
 #include "cmd/commands.h"
 #include "cmd/report.h"
+#include "cmd/source.h"
 #include "cmd/source_load.h"
 
 struct proxy_planner *command_planner(const struct options *options)
@@ -48,26 +49,35 @@ static int load_addresses(const struct options *options, struct proxy_planner *p
 	return 0;
 }
 
+static int load_file(const struct options *options, struct proxy_planner *planner,
+                     struct diags *diags, struct err *err)
+{
+	struct source_counts counts;
+	struct watch_file *file;
+	int ret = watch_file_open(options->source, false, &file, err);
+
+	if (ret < 0)
+		return ret;
+	ret = source_load(file, planner, &counts, diags, err);
+	watch_file_close(file);
+	return ret;
+}
+
 int command_load_once(const struct options *options, struct proxy_planner *planner,
                       struct proxy_changes *changes, struct err *err)
 {
-	struct source_counts counts;
 	struct diags diags = { 0 };
-	struct watch_file *file;
 	int ret = load_addresses(options, planner, err);
 
 	if (ret < 0)
 		return ret;
-	ret = watch_file_open(options->source, false, &file, err);
-	if (ret < 0)
-		return ret;
-	ret = source_load(file, planner, &counts, &diags, err);
-	watch_file_close(file);
+	ret = options->source != NULL ? load_file(options, planner, &diags, err)
+	                              : source_api_load(options, planner, err);
 	if (ret == 0)
 		proxy_planner_changes(planner, changes, &diags);
 	report_diags(&diags);
-	if (ret == 0)
-		report_node(options, planner);
+	if (ret == 0 && options->source != NULL)
+		report_node(options, planner); /* the API's source has said it */
 	diag_done(&diags);
 	return ret;
 }

@@ -25,6 +25,10 @@ static const struct command_info {
 
 #define SOURCE_COMMANDS (COMMAND_RUN | COMMAND_DIFF | COMMAND_PLAN)
 
+/* kube-proxy's defaults (kube-proxy-behaviour.md, section 5.4). */
+#define API_MILLI_QPS 5000
+#define API_BURST 10
+
 typedef int (*option_fn)(struct options *options, const char *value, struct err *err);
 
 static int set_source(struct options *options, const char *value, struct err *err)
@@ -32,6 +36,51 @@ static int set_source(struct options *options, const char *value, struct err *er
 	if (*value == '\0')
 		return err_set(err, EINVAL, "empty path");
 	options->source = value;
+	return 0;
+}
+
+/* Empty is not given, as in the manifests of many. */
+static int set_kubeconfig(struct options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->kubeconfig = *value == '\0' ? NULL : value;
+	return 0;
+}
+
+static int set_master(struct options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->master = *value == '\0' ? NULL : value;
+	return 0;
+}
+
+/* Negative lifts the limit, zero means the default: kube-proxy's clients have it so. */
+static int set_api_qps(struct options *options, const char *value, struct err *err)
+{
+	bool unlimited = *value == '-';
+
+	if (str_to_milli(value + unlimited, 1000000000, &options->api_milli_qps) < 0)
+		return err_set(err, EINVAL, "'%.32s' is not a number of requests a second", value);
+	if (options->api_milli_qps == 0)
+		options->api_milli_qps = API_MILLI_QPS;
+	else if (unlimited)
+		options->api_milli_qps = 0;
+	return 0;
+}
+
+static int set_api_burst(struct options *options, const char *value, struct err *err)
+{
+	if (str_to_u32(value, 1000000, &options->api_burst) < 0)
+		return err_set(err, EINVAL, "'%.32s' is not a number of requests", value);
+	if (options->api_burst == 0)
+		options->api_burst = API_BURST;
+	return 0;
+}
+
+static int set_min_sync_period(struct options *options, const char *value, struct err *err)
+{
+	if (str_to_duration(value, &options->min_sync_period_us) < 0)
+		return err_set(err, EINVAL, "'%.32s' is not a duration such as 1s or 500ms", value);
 	return 0;
 }
 
@@ -205,9 +254,28 @@ static const struct option_info {
 	option_fn set;
 } table[] = {
 	{ "source", 0, required_argument, SOURCE_COMMANDS, "PATH",
-	  "file, directory of files, or - for standard input: Services, EndpointSlices, Nodes and "
-	  "ServiceCIDRs in YAML or JSON, as kubectl get -o prints them; run follows changes",
+	  "file, directory of files, or - for standard input, in place of the API server: "
+	  "Services, "
+	  "EndpointSlices, Nodes and ServiceCIDRs in YAML or JSON, as kubectl get -o prints them; "
+	  "run follows changes",
 	  set_source },
+	{ "kubeconfig", 0, required_argument, SOURCE_COMMANDS, "FILE",
+	  "where the API server is and who we are to it (default: the service account of the pod "
+	  "that we run in)",
+	  set_kubeconfig },
+	{ "master", 0, required_argument, SOURCE_COMMANDS, "URL",
+	  "the API server, in place of the one in the kubeconfig", set_master },
+	{ "kube-api-qps", 0, required_argument, SOURCE_COMMANDS, "N",
+	  "requests a second to the API server in the long run, negative: any number (default 5)",
+	  set_api_qps },
+	{ "kube-api-burst", 0, required_argument, SOURCE_COMMANDS, "N",
+	  "requests to the API server that may follow one another at once (default 10)",
+	  set_api_burst },
+	{ "min-sync-period", 0, required_argument, COMMAND_RUN, "DURATION",
+	  "shortest time between two syncs; changes that come sooner go together (default 0s)",
+	  set_min_sync_period },
+	{ "iptables-min-sync-period", 0, required_argument, COMMAND_RUN, "DURATION",
+	  "kube-proxy's name for --min-sync-period, in all of its modes", set_min_sync_period },
 	{ "hostname-override", 0, required_argument, SOURCE_COMMANDS, "NAME",
 	  "name of this node's Node object (default: the host name, in lower case)",
 	  set_node_name },
@@ -319,9 +387,11 @@ static int parse_all(int argc, char **argv, struct options *options, struct err 
 /* What cannot be seen in one option alone. */
 static int check_source_command(const struct options *options, struct err *err)
 {
-	if (options->source == NULL)
-		return err_set(err, EINVAL, "--source is missing: kubenft %s --source PATH",
-		               command_name(options->command));
+	if (options->source != NULL && (options->kubeconfig != NULL || options->master != NULL))
+		return err_set(
+			err, EINVAL,
+			"--source is in place of the API server: it cannot be given together "
+			"with --kubeconfig or --master");
 	if (options->detect == DETECT_BRIDGE && *options->pod_bridge == '\0')
 		return err_set(err, EINVAL,
 		               "--detect-local-mode=BridgeInterface needs --pod-bridge-interface");
@@ -334,7 +404,9 @@ static int check_source_command(const struct options *options, struct err *err)
 
 int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
-	struct options options = { .command = COMMAND_RUN };
+	struct options options = { .command = COMMAND_RUN,
+		                   .api_milli_qps = API_MILLI_QPS,
+		                   .api_burst = API_BURST };
 	int skip = 0;
 	int ret;
 

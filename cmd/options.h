@@ -45,7 +45,13 @@ enum detect_mode {
 struct options {
 	enum command command;
 	bool help;
-	const char *source; /* file, directory or "-"; NULL: not given */
+	const char *source;     /* file, directory or "-"; NULL: the API server */
+	const char *kubeconfig; /* NULL: what a pod is given */
+	const char *master;     /* the API server's URL, in place of the kubeconfig's; NULL: that */
+	uint32_t
+		api_milli_qps; /* requests to the API server, thousandths a second; 0: any number */
+	uint32_t api_burst;
+	uint64_t min_sync_period_us;
 	char node_name[PROXY_MAX_NAME + 1];
 	struct ipcidr cluster_cidrs[OPTIONS_MAX_CIDRS];
 	size_t cluster_cidr_count;

@@ -208,6 +208,7 @@ static int start(struct daemon *d, struct err *err)
 
 	if (ret < 0)
 		return ret;
+	d->schedule.min_period_us = d->options->min_sync_period_us;
 	d->planner = command_planner(d->options);
 	d->sync = sync_new(d->options, d->planner, d->sock);
 	purge_init(&d->purge, d->loop, d->sync);
@@ -250,7 +251,8 @@ int command_run(const struct options *options)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_info("starting", LOG_STR("version", kubenft_version()),
-	         LOG_STR("node", options->node_name), LOG_STR("source", options->source));
+	         LOG_STR("node", options->node_name),
+	         LOG_STR("source", options->source != NULL ? options->source : "API server"));
 	d.loop = ev_loop_new(EVFLAG_AUTO);
 	if (d.loop == NULL) {
 		log_error("no event loop", LOG_STR("reason", strerrordesc_np(errno)));

@@ -6,7 +6,8 @@ int source_open(struct ev_loop *loop, const struct options *options, struct prox
 {
 	struct source_setting setting = { loop, options, planner, changed, ctx };
 
-	return source_file_open(&setting, out, err);
+	return options->source != NULL ? source_file_open(&setting, out, err)
+	                               : source_api_open(&setting, out, err);
 }
 
 void source_close(struct source *source)

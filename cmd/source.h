@@ -28,7 +28,8 @@ typedef void (*source_changed_fn)(void *ctx, uint64_t event_us);
  * inside this call.
  *
  * Return: 0, or a negative errno when the daemon had better not start: a file that does not exist
- *         or cannot be read.
+ *         or cannot be read, no API server to be found. An API server that does not answer is waited
+ *         for.
  */
 int source_open(struct ev_loop *loop, const struct options *options, struct proxy_planner *planner,
                 source_changed_fn changed, void *ctx, struct source **out,
@@ -43,6 +44,14 @@ void source_turn(struct source *source);
 /** source_is_complete() - does the planner hold everything there is? Before that, nothing of it may
  *  go into the kernel; once true, it stays true. */
 bool source_is_complete(const struct source *source);
+
+/** source_api_load() - list everything that the API server has, once, into @planner.
+ *
+ * Return: 0; or a negative errno with a sentence when there is no server to be found, when it has
+ *         refused or failed three times, or has not listed everything within a minute.
+ */
+int source_api_load(const struct options *options, struct proxy_planner *planner,
+                    struct err *err) MUST_CHECK;
 
 /** source_log() - a line on what it is doing. */
 void source_log(const struct source *source);

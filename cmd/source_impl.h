@@ -26,4 +26,7 @@ struct source_setting {
 int source_file_open(const struct source_setting *setting, struct source **out,
                      struct err *err) MUST_CHECK;
 
+int source_api_open(const struct source_setting *setting, struct source **out,
+                    struct err *err) MUST_CHECK;
+
 #endif

@@ -23,7 +23,20 @@ static const struct row {
 	const char *args[MAX_ARGS];
 	const char *msg; /* when it is refused */
 } refused[] = {
-	{ "no source", { "run" }, "--source is missing: kubenft run --source PATH" },
+	{ "a file and an API server",
+	  { "run", "--source", "x", "--kubeconfig", "y" },
+	  "--source is in place of the API server: it cannot be given together with --kubeconfig "
+	  "or "
+	  "--master" },
+	{ "a rate that is none",
+	  { "run", "--kube-api-qps", "many" },
+	  "--kube-api-qps: 'many' is not a number of requests a second" },
+	{ "a burst that is none",
+	  { "run", "--kube-api-burst", "-1" },
+	  "--kube-api-burst: '-1' is not a number of requests" },
+	{ "a period without unit",
+	  { "run", "--min-sync-period", "5" },
+	  "--min-sync-period: '5' is not a duration such as 1s or 500ms" },
 	{ "an unknown command", { "ran" }, "unknown command 'ran'; see kubenft --help" },
 	{ "an unknown option", { "run", "--sauce", "x" }, "unknown option --sauce" },
 	{ "an unknown letter", { "run", "-x" }, "unknown option -x" },
@@ -119,6 +132,58 @@ static void reads_everything(void **state)
 	assert_true(nft[0].masquerade_all && nft[1].masquerade_all);
 }
 
+static const struct {
+	const char *args[MAX_ARGS];
+	const char *kubeconfig;
+	const char *master;
+	uint32_t milli_qps;
+	uint32_t burst;
+	uint64_t period_us;
+} servers[] = {
+	{ { "run" }, NULL, NULL, 5000, 10, 0 },
+	{ { "run", "--kubeconfig=", "--master=", "--kube-api-qps=0", "--kube-api-burst=0" },
+	  NULL,
+	  NULL,
+	  5000,
+	  10,
+	  0 },
+	{ { "--kubeconfig=/k", "--kube-api-qps=2.5", "--kube-api-burst=3", "--min-sync-period=1s" },
+	  "/k",
+	  NULL,
+	  2500,
+	  3,
+	  1000000 },
+	{ { "run", "--master=https://a", "--kube-api-qps=-1", "--iptables-min-sync-period=250ms" },
+	  NULL,
+	  "https://a",
+	  0,
+	  10,
+	  250000 },
+};
+
+static void takes_an_api_server(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		struct options options;
+		struct err err = { 0 };
+
+		assert_int_equal(parse(servers[i].args, &options, &err), 0);
+		assert_null(options.source);
+		if (servers[i].kubeconfig == NULL)
+			assert_null(options.kubeconfig);
+		else
+			assert_string_equal(options.kubeconfig, servers[i].kubeconfig);
+		if (servers[i].master == NULL)
+			assert_null(options.master);
+		else
+			assert_string_equal(options.master, servers[i].master);
+		assert_int_equal(options.api_milli_qps, servers[i].milli_qps);
+		assert_int_equal(options.api_burst, servers[i].burst);
+		assert_int_equal(options.min_sync_period_us, servers[i].period_us);
+	}
+}
+
 static void tells_pods_by_interface(void **state)
 {
 	static const char *const bridge[MAX_ARGS + 1] = {
@@ -175,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(takes_an_api_server),
 		cmocka_unit_test(tells_pods_by_interface),
 		cmocka_unit_test(runs_without_a_command),
 	};
