@@ -186,10 +186,10 @@ lint: all ## layers, purity, format, clang-tidy, ... : all of test/lint
 JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 stage = $(MAKE) --no-print-directory $(JOBS) $(1) || test/run_tests.py --failed 'make $(1)';
 check: ## install what is missing, then every check there is, plain and sanitized
-	@test/deps.sh build test
+	@test/deps.sh build test image
 	@rm -rf build/check
 	+@export CHECK_DIR=build/check; \
-	$(foreach goal,lint test kernel-test e2e,$(call stage,WERROR=1 $(goal))) \
+	$(foreach goal,lint test kernel-test e2e image-test,$(call stage,WERROR=1 $(goal))) \
 	$(foreach goal,test kernel-test e2e,$(call stage,FLAVOR=asan E2E_ARGS=--quick $(goal))) \
 	$(if $(wildcard test/fuzz/*.c),$(call stage,fuzz-smoke)) \
 	test/run_tests.py --total build/check
@@ -210,6 +210,19 @@ run-fuzz: $(FUZZ)
 
 bench: all $(BENCH) ## measure; as root, with the kernel's own share
 	@KUBENFT=$(CURDIR)/$(B)/kubenft BENCH_DIR=$(CURDIR)/$(B)/test/bench test/bench/run
+	@KUBENFT=$(CURDIR)/$(B)/kubenft test/bench/api
+
+image: all ## an OCI image archive, build/kubenft-image.tar, for containerd, podman and others
+	@test/deps.sh image
+	@manifests/image/root $(B)/kubenft build/image/root
+	@manifests/image/archive build/image/root '$(VERSION)' build/kubenft-image.tar
+	@ls -l build/kubenft-image.tar
+
+image-test: image ## the image in a container, as root
+	@$(RUN) 'test/image/run build/kubenft-image.tar'
+
+image-root: all ## the image's file system only, build/image/root
+	@manifests/image/root $(B)/kubenft build/image/root
 
 demo: ## a node in network namespaces, real requests through Services; as root
 	@test/deps.sh build demo
@@ -252,5 +265,5 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all test kernel-test e2e lint check fuzz fuzz-smoke run-fuzz bench demo cover golden-update \
+.PHONY: all test kernel-test e2e image image-root image-test lint check fuzz fuzz-smoke run-fuzz bench demo cover golden-update \
 	format install uninstall clean help FORCE

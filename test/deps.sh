@@ -3,7 +3,7 @@
 #
 # Install what is missing of the named groups of Debian packages.
 #
-#   test/deps.sh GROUP...     groups: build test demo cover
+#   test/deps.sh GROUP...     groups: build test demo image cover
 #
 # A machine that has everything needs neither network nor privilege.
 set -eu
@@ -18,15 +18,16 @@ packages() {
 		# Formatter, linter and sanitizers agree with us only in the version that we name.
 		echo libcmocka-dev nftables iproute2 python3 git clang-14 clang-format-14 clang-tidy-14 \
 			libclang-rt-14-dev cppcheck shellcheck mandoc conntrack procps util-linux netbase \
-			openssl curl nghttp2-proxy
+			openssl curl nghttp2-proxy runc
 		# Debian's cannot be installed beside a kubectl from elsewhere, which is as good.
 		command -v kubectl >/dev/null || echo kubernetes-client
 		;;
 	# netbase: without /etc/protocols nft prints 6 where others print tcp.
 	demo) echo iproute2 nftables netbase python3 ;;
+	image) echo umoci binutils ca-certificates ;;
 	cover) echo gcovr ;;
 	*)
-		echo "deps.sh: no group '$1'; there are build, test, demo and cover" >&2
+		echo "deps.sh: no group '$1'; there are build, test, demo, image and cover" >&2
 		return 2
 		;;
 	esac
@@ -41,7 +42,7 @@ missing() {
 }
 
 if [ $# -eq 0 ]; then
-	echo "usage: test/deps.sh GROUP...  (build test demo cover)" >&2
+	echo "usage: test/deps.sh GROUP...  (build test demo image cover)" >&2
 	exit 2
 fi
 if ! command -v dpkg-query >/dev/null; then
