@@ -512,6 +512,15 @@ def BUG_1_3_a_service_of_one_family_ignores_external_addresses_of_the_other(t):
 
 
 @test()
+def BUG_8_2_13_a_wrong_node_name_is_said_at_the_start(t):
+    service = Exposed(t.world)
+    t.write(service, *slices(service, lambda f: one(f) + far(f)))
+    daemon = t.run(args=("--hostname-override", "node-0"))
+    complained(t, daemon, "own Node not found", "node-0")
+    expect(*served(t, "external", service, LB_IP, lambda f: one(f) + far(f)))
+
+
+@test()
 def hints_that_name_nothing_that_exists_keep_nobody_out(t):
     service = Exposed(t.world)
     pieces = slices(service, lambda f: one(f) + far(f))
