@@ -129,6 +129,33 @@ void nftx_sock_close(struct nftx_sock *sock)
 	free(sock);
 }
 
+uint32_t nftx_sock_port(const struct nftx_sock *sock)
+{
+	return sock->portid;
+}
+
+static int on_generation(const struct nlmsghdr *msg, void *data)
+{
+	const struct nlattr *attr = nftx_attr_find(msg, NFTA_GEN_ID);
+
+	if (attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		*(uint32_t *)data = ntohl(mnl_attr_get_u32(attr));
+	return MNL_CB_OK;
+}
+
+int nftx_sock_generation(struct nftx_sock *sock, uint32_t *out, struct err *err)
+{
+	uint32_t generation = 0;
+	char buf[256];
+	int ret = nftx_ask(sock, nftx_request(sock, buf, NFT_MSG_GETGEN, 0, NLM_F_ACK),
+	                   on_generation, &generation);
+
+	if (ret < 0)
+		return nftx_explain(err, -ret);
+	*out = generation;
+	return 0;
+}
+
 struct table_ctx {
 	struct nftx_table *out;
 	uint32_t portid;

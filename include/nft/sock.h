@@ -36,6 +36,15 @@ int nftx_sock_open(struct nftx_sock **out, struct err *err) MUST_CHECK;
 /** nftx_sock_close() - close and free it; a table it owns stays if it is persistent. NULL is a no-op. */
 void nftx_sock_close(struct nftx_sock *sock);
 
+/** nftx_sock_port() - what tells this socket's transactions from others' in notices. */
+uint32_t nftx_sock_port(const struct nftx_sock *sock);
+
+/** nftx_sock_generation() - how many transactions this namespace has seen, anybody's.
+ *
+ * Every commit that changes anything adds one. Return: 0 or a negative errno.
+ */
+int nftx_sock_generation(struct nftx_sock *sock, uint32_t *out, struct err *err) MUST_CHECK;
+
 /** What is known of a table without looking inside. */
 struct nftx_table {
 	bool exists;

@@ -37,6 +37,10 @@ allowed() {
 		ours='base/[a-z0-9_]+|lb|nft/[a-z0-9_]+|[a-z0-9_]+'
 		theirs="$pure|$netlink|$sockets|libnetfilter_conntrack/[a-z_]+"
 		;;
+	nft/monitor.c)
+		ours='base/[a-z0-9_]+|nft/[a-z0-9_]+'
+		theirs="$pure|$netlink|$sockets|linux/filter"
+		;;
 	nft/relay.c) # the only thread there is
 		ours='base/[a-z0-9_]+|[a-z0-9_]+'
 		theirs="$pure|$netlink|$sockets|pthread|signal"
