@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/siphash.h"
 
 size_t nftx_key_addr(uint8_t *key, const struct ipaddr *addr)
 {
@@ -89,6 +90,18 @@ bool nftx_elem_same(const struct nftx_elem *a, const struct nftx_elem *b)
 		break;
 	}
 	return same_comment(a->comment, b->comment);
+}
+
+void nftx_digest_add(struct nftx_digest *digest, const struct nftx_elem *elem)
+{
+	static const uint8_t key[16] = "kubenft digest 1";
+	size_t key_bytes = nftx_map_key_bytes(elem->map, elem->family);
+	uint8_t bytes[2 + NFTX_KEY_MAX + NFTX_DATA_MAX] = { elem->family, elem->map };
+
+	memcpy(bytes + 2, elem->key, key_bytes);
+	memcpy(bytes + 2 + key_bytes, elem->data, nftx_map_data_bytes(elem->map, elem->family));
+	digest->count++;
+	digest->sum += siphash(key, bytes, sizeof(bytes));
 }
 
 static struct ipaddr read_addr(const uint8_t *bytes, uint8_t family)

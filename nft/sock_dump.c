@@ -159,6 +159,7 @@ int nftx_sock_map_size(struct nftx_sock *sock, uint8_t family, enum nftx_map map
 struct dump_ctx {
 	uint8_t family;
 	enum nftx_map map;
+	struct nftx_digest *digest; /* NULL: a list is wanted */
 	struct nftx_elems starts;
 	struct ipaddr *ends; /* first addresses behind ranges, of sets that keep ranges as pairs */
 	size_t end_count, end_cap;
@@ -170,6 +171,10 @@ static void take_raw(struct dump_ctx *ctx, const struct nftx_raw_elem *raw)
 {
 	struct nftx_elem *elem;
 
+	if (ctx->digest != NULL) {
+		nftx_digest_add(ctx->digest, &raw->elem);
+		return;
+	}
 	if (raw->interval_end) {
 		ctx->ends = vec_reserve(ctx->ends, &ctx->end_cap, ctx->end_count + 1,
 		                        sizeof(*ctx->ends));
@@ -302,6 +307,29 @@ int nftx_sock_dump(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
 	free(ctx.starts.list);
 	free(ctx.ends);
 	return ret;
+}
+
+int nftx_sock_digest(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
+                     struct nftx_digest *out, struct err *err)
+{
+	struct nftx_digest digest = { 0 };
+	struct dump_ctx ctx = { .family = family, .map = map, .digest = &digest, .err = err };
+	int ret = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++) {
+		if (i > 0)
+			nftx_pause();
+		digest = (struct nftx_digest){ 0 };
+		ctx.failed = 0;
+		ret = dump_once(sock, &ctx);
+	}
+	if (ret == -EINTR)
+		return err_set(err, EAGAIN, "'%s' changed during each of %d dumps",
+		               nftx_map_info(map)->name, DUMP_TRIES);
+	if (ret < 0 && ret != -ENOENT)
+		return nftx_explain(err, -ret);
+	*out = digest;
+	return ctx.failed;
 }
 
 void nftx_dump_done(struct nftx_elems *elems)

@@ -470,6 +470,70 @@ void nftx_state_elements(const struct nftx_state *state, struct nftx_elems *out)
 	nftx_elems_sort(out);
 }
 
+/* Appends those elements of @from that are wanted. */
+static void select_from(const struct nftx_elems *from, uint8_t family, uint32_t maps,
+                        struct nftx_elems *out)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (from->list[i].family == family && (maps >> from->list[i].map & 1) != 0)
+			*nftx_elems_push(out) = from->list[i];
+}
+
+void nftx_state_select(const struct nftx_state *state, uint8_t family, uint32_t maps,
+                       struct nftx_elems *out)
+{
+	struct nftx_elems elems = { 0 };
+
+	if (state->networks.cidrs != NULL)
+		nftx_render_networks(&state->networks.view, &elems);
+	select_from(&elems, family, maps, out);
+	for (size_t id = 0; id < state->place_count; id++) {
+		if (state->places[id].present == NULL)
+			continue;
+		elems.count = 0;
+		nftx_render(state->places[id].present, &elems);
+		select_from(&elems, family, maps, out);
+	}
+	free(elems.list);
+	nftx_elems_sort(out);
+}
+
+struct nftx_digest nftx_state_digest(const struct nftx_state *state, uint8_t family,
+                                     enum nftx_map map)
+{
+	struct nftx_digest digest = { 0 };
+	struct nftx_elems elems = { 0 };
+
+	for (size_t id = 0; id < state->place_count; id++) {
+		if (state->places[id].present == NULL)
+			continue;
+		elems.count = 0;
+		nftx_render(state->places[id].present, &elems);
+		for (size_t i = 0; i < elems.count; i++)
+			if (elems.list[i].family == family && elems.list[i].map == map)
+				nftx_digest_add(&digest, &elems.list[i]);
+	}
+	free(elems.list);
+	return digest;
+}
+
+size_t nftx_state_count(const struct nftx_state *state)
+{
+	struct nftx_elems elems = { 0 };
+	size_t count =
+		state->networks.view.service_cidr_count + state->networks.view.pod_cidr_count;
+
+	for (size_t id = 0; id < state->place_count; id++) {
+		if (state->places[id].present == NULL)
+			continue;
+		elems.count = 0;
+		nftx_render(state->places[id].present, &elems);
+		count += elems.count;
+	}
+	free(elems.list);
+	return count;
+}
+
 size_t nftx_state_memory(const struct nftx_state *state)
 {
 	size_t bytes = state->place_count * sizeof(*state->places);

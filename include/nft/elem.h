@@ -66,6 +66,16 @@ int nftx_elem_cmp(const struct nftx_elem *a, const struct nftx_elem *b);
 /** nftx_elem_same() - for two elements with equal keys: is all the rest equal, comments included? */
 bool nftx_elem_same(const struct nftx_elem *a, const struct nftx_elem *b);
 
+/** Tells sets of elements apart without keeping them: equal sets have equal digests, in any order.
+ *  Of keys and data; not of verdicts, ranges and comments. Zero-initialise. */
+struct nftx_digest {
+	uint64_t count;
+	uint64_t sum;
+};
+
+/** nftx_digest_add() - one more element; sets without repetitions are meant. */
+void nftx_digest_add(struct nftx_digest *digest, const struct nftx_elem *elem);
+
 /** nftx_elem_text() - append the element as nft prints it: `10.96.0.1 . tcp . 80 : goto slots-4`,
  *  with its comment where it has one. */
 void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem);

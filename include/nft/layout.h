@@ -16,6 +16,7 @@
 #define NFTX_LAYOUT_VERSION 2
 
 /* enum nft_table_flags of linux/netfilter/nf_tables.h; persist is since Linux 6.9. */
+#define NFTX_TABLE_F_DORMANT 0x1u /* none of its chains is in force */
 #define NFTX_TABLE_F_OWNER 0x2u
 #define NFTX_TABLE_F_PERSIST 0x4u
 

@@ -96,6 +96,14 @@ int nftx_sock_map_size(struct nftx_sock *sock, uint8_t family, enum nftx_map map
 int nftx_sock_dump(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
                    struct nftx_elems *out, struct err *err) MUST_CHECK;
 
+/** nftx_sock_digest() - the digest of what nftx_sock_dump() would list, without its memory.
+ *
+ * An element that a dump brings twice counts twice: a digest that is not as expected means that a
+ * dump has to be made.
+ */
+int nftx_sock_digest(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
+                     struct nftx_digest *out, struct err *err) MUST_CHECK;
+
 /** nftx_dump_done() - free dumped elements with their comments. */
 void nftx_dump_done(struct nftx_elems *elems);
 

@@ -105,6 +105,17 @@ bool nftx_state_has_affinity(const struct nftx_state *state);
 /** nftx_state_sticky_elements() - append the elements of all Services with affinity, sorted. */
 void nftx_state_sticky_elements(const struct nftx_state *state, struct nftx_elems *out);
 
+/** nftx_state_select() - append those of @family in @maps, a bit for each enum nftx_map, sorted. */
+void nftx_state_select(const struct nftx_state *state, uint8_t family, uint32_t maps,
+                       struct nftx_elems *out);
+
+/** nftx_state_digest() - the digest of what is present in one map. */
+struct nftx_digest nftx_state_digest(const struct nftx_state *state, uint8_t family,
+                                     enum nftx_map map);
+
+/** nftx_state_count() - how many elements nftx_state_elements() would append. */
+size_t nftx_state_count(const struct nftx_state *state);
+
 /** nftx_state_memory() - bytes held for the present, for metrics. */
 size_t nftx_state_memory(const struct nftx_state *state);
 

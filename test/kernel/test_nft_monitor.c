@@ -114,6 +114,12 @@ static const struct row {
 	  "nft rule+1-0; others 0" },
 	{ "as the 17th", FOURTEEN "add table ip a14\nadd table ip a15\nadd rule ip kubenft c drop",
 	  "nft rule+1-0; others 0" },
+	{ "messages of more than 256 bytes, none of them ours",
+	  "add rule ip other d ip saddr 10.0.0.1 tcp dport 1 counter log prefix \"a long one\" "
+	  "drop\n"
+	  "add rule ip other d ip saddr 10.0.0.1 tcp dport 1 counter log prefix \"a long one\" "
+	  "drop",
+	  "others 1" },
 	{ "ours behind a message of more than 256 bytes",
 	  "add rule ip other d ip saddr 10.0.0.1 tcp dport 1 counter log prefix \"a long one\" "
 	  "drop\n"
