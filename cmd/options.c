@@ -23,6 +23,9 @@ static const struct command_info {
 	{ COMMAND_VERSION, "version", "print the version" },
 };
 
+#define CHECK_PERIOD_MIN_US 1000000u
+#define CHECK_PERIOD_US 3600000000u
+
 #define SOURCE_COMMANDS (COMMAND_RUN | COMMAND_DIFF | COMMAND_PLAN)
 
 /* kube-proxy's defaults (kube-proxy-behaviour.md, section 5.4). */
@@ -213,6 +216,23 @@ static int set_affinity_size(struct options *options, const char *value, struct 
 	return 0;
 }
 
+static int set_table_owner(struct options *options, const char *value, struct err *err)
+{
+	return set_bool(&options->table_owner, value, err);
+}
+
+static int set_check_period(struct options *options, const char *value, struct err *err)
+{
+	uint64_t period;
+
+	if (str_to_duration(value, &period) < 0)
+		return err_set(err, EINVAL, "'%.32s' is not a duration such as 1h or 90s", value);
+	if (period != 0 && period < CHECK_PERIOD_MIN_US)
+		return err_set(err, EINVAL, "'%.32s' is less than 1s (0: never)", value);
+	options->check_period_us = period;
+	return 0;
+}
+
 static int set_elements_only(struct options *options, const char *value, struct err *err)
 {
 	return set_bool(&options->elements_only, value, err);
@@ -301,6 +321,13 @@ static const struct option_info {
 	  "clients of Services with session affinity that the kernel remembers, for each family "
 	  "(default 65535)",
 	  set_affinity_size },
+	{ "table-owner", 0, optional_argument, COMMAND_RUN, "true|false",
+	  "own the tables, so that nobody else can change them (Linux 6.9 and later); false: "
+	  "others may, and what they change is repaired (default true)",
+	  set_table_owner },
+	{ "check-period", 0, required_argument, COMMAND_RUN, "DURATION",
+	  "compare what the kernel holds with what it shall hold this often; 0: never (default 1h)",
+	  set_check_period },
 	{ "elements-only", 0, optional_argument, COMMAND_PLAN, "true|false",
 	  "leave out the chains and empty maps, which are the same for all Services (default "
 	  "false)",
@@ -406,7 +433,9 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
 	struct options options = { .command = COMMAND_RUN,
 		                   .api_milli_qps = API_MILLI_QPS,
-		                   .api_burst = API_BURST };
+		                   .api_burst = API_BURST,
+		                   .table_owner = true,
+		                   .check_period_us = CHECK_PERIOD_US };
 	int skip = 0;
 	int ret;
 

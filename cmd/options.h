@@ -62,6 +62,8 @@ struct options {
 	size_t node_port_cidr_count; /* 0: the Node's primary addresses */
 	bool masquerade_all;
 	uint32_t affinity_size; /* 0: NFTX_AFFINITY_SIZE_DEFAULT */
+	bool table_owner;
+	uint64_t check_period_us; /* 0: never */
 	bool elements_only;
 	enum log_format log_format;
 	uint32_t verbosity;

@@ -17,6 +17,7 @@
 #include "cmd/clock.h"
 #include "cmd/commands.h"
 #include "cmd/flow_walk.h"
+#include "cmd/guard.h"
 #include "cmd/port_check.h"
 #include "cmd/purge.h"
 #include "cmd/report.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct flow_walk flow_walk;
 	struct purge purge;
 	struct port_check port_check;
+	struct guard guard;
 	struct schedule schedule;
 	int exit_code;
 };
@@ -67,6 +69,7 @@ static int sync_now(struct daemon *d, struct err *err)
 	int ret;
 
 	flow_walk_before_sync(&d->flow_walk);
+	guard_before_sync(&d->guard);
 	ret = sync_run(d->sync, &report, &diags, err);
 	report_diags(&diags);
 	diag_done(&diags);
@@ -75,6 +78,7 @@ static int sync_now(struct daemon *d, struct err *err)
 		return ret;
 	if (report.sent)
 		log_synced(&report, since_us);
+	(void)guard_after_sync(&d->guard, &report);
 	flow_walk_after_sync(&d->flow_walk);
 	return 0;
 }
@@ -122,6 +126,13 @@ static void on_source(void *ctx, uint64_t event_us)
 	schedule_touch(&d->schedule, event_us);
 }
 
+static void on_drift(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	schedule_hurry(&d->schedule, clock_us());
+}
+
 static void on_address(struct ev_loop *loop, ev_io *w, int events)
 {
 	struct daemon *d = w->data;
@@ -166,8 +177,8 @@ static void on_dump(struct ev_loop *loop, ev_signal *w, int events)
 	log_info("state", LOG_U64("services", counts.services), LOG_U64("slices", counts.slices),
 	         LOG_U64("service_cidrs", counts.service_cidrs),
 	         LOG_STR("own_node", counts.node_known ? "known" : "unknown"),
-	         LOG_STR("tables", sync_owns(d->sync) ? "owned" : "plain"),
 	         LOG_U64("sync_failures", d->schedule.failures));
+	guard_log(&d->guard);
 }
 
 /* Before anything else, so that a signal during the start is answered when the loop runs. */
@@ -213,6 +224,7 @@ static int start(struct daemon *d, struct err *err)
 	d->sync = sync_new(d->options, d->planner, d->sock);
 	purge_init(&d->purge, d->loop, d->sync);
 	port_check_init(&d->port_check, d->loop, d->sync);
+	guard_init(&d->guard, d->loop, d->options, d->sync, d->sock, on_drift, d);
 	flow_walk_open(&d->flow_walk, d->loop, d->sync);
 	ret = follow_addresses(d, err);
 	if (ret < 0)
@@ -236,6 +248,7 @@ static void stop(struct daemon *d)
 	source_close(d->source);
 	flow_walk_close(&d->flow_walk);
 	port_check_close(&d->port_check);
+	guard_close(&d->guard);
 	if (d->loop != NULL)
 		ev_loop_destroy(d->loop);
 	sync_free(d->sync);

@@ -7,6 +7,13 @@ void schedule_touch(struct schedule *schedule, uint64_t now_us)
 		schedule->dirty_since_us = now_us;
 }
 
+void schedule_hurry(struct schedule *schedule, uint64_t now_us)
+{
+	if (schedule->failures == 0)
+		schedule->not_before_us = now_us;
+	schedule_touch(schedule, now_us);
+}
+
 uint64_t schedule_wait(const struct schedule *schedule, uint64_t now_us)
 {
 	if (schedule->dirty_since_us == 0)

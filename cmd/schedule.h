@@ -25,6 +25,9 @@ struct schedule {
 /** schedule_touch() - something has changed. */
 void schedule_touch(struct schedule *schedule, uint64_t now_us);
 
+/** schedule_hurry() - something has to be repaired: that does not wait for the period to be over. */
+void schedule_hurry(struct schedule *schedule, uint64_t now_us);
+
 /** schedule_wait() - microseconds until the next sync; 0: now; SCHEDULE_IDLE: nothing to do. */
 uint64_t schedule_wait(const struct schedule *schedule, uint64_t now_us);
 

@@ -26,9 +26,10 @@ struct sync {
 	unsigned looks;              /* at the records, since a sync asked for it */
 	struct nftx_elems restarted; /* until their records were looked through a second time */
 	bool can_destroy;            /* it knows DESTROYSETELEM, as far as we know */
-	bool can_own;                /* the kernel takes owner and persist, as far as we know */
-	bool can_enlarge;            /* it makes maps larger, as far as we know */
-	bool enlarged;               /* the batch at hand asks for that */
+	bool can_own; /* we want to own the tables, and the kernel takes that, as far as we know */
+	bool can_enlarge; /* it makes maps larger, as far as we know */
+	bool enlarged;    /* the batch at hand asks for that */
+	bool rebuild;     /* do not adopt tables in the next refill */
 };
 
 struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
@@ -41,7 +42,7 @@ struct sync *sync_new(const struct options *options, struct proxy_planner *plann
 	sync->sock = sock;
 	options_nft(options, proxy_planner_networks(planner), sync->nft);
 	sync->state = nftx_state_new(sync->nft);
-	sync->can_own = true;
+	sync->can_own = options->table_owner;
 	sync->can_destroy = true;
 	sync->can_enlarge = true;
 	return sync;
@@ -73,6 +74,27 @@ void sync_note_gains(struct sync *sync, bool gains)
 	sync->note_gains = gains;
 }
 
+bool sync_is_known(const struct sync *sync)
+{
+	return nftx_state_is_known(sync->state);
+}
+
+void sync_forget(struct sync *sync, bool rebuild)
+{
+	nftx_state_forget(sync->state);
+	sync->rebuild |= rebuild;
+}
+
+int sync_check(struct sync *sync, struct nftx_findings *out, struct err *err)
+{
+	return nftx_audit(sync->sock, sync->nft, sync->state, out, err);
+}
+
+size_t sync_elements(const struct sync *sync)
+{
+	return nftx_state_count(sync->state);
+}
+
 bool sync_owns(const struct sync *sync)
 {
 	return sync->can_own;
@@ -89,7 +111,7 @@ static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *e
 	for (size_t f = 0; f < 2; f++) {
 		struct nftx_ground *ground = &survey.ground[f];
 
-		if (ground->enlarge && !sync->can_enlarge)
+		if (sync->rebuild || (ground->enlarge && !sync->can_enlarge))
 			ground->adopt = ground->enlarge = false;
 		sync->enlarged = sync->enlarged || ground->enlarge;
 	}
@@ -157,6 +179,8 @@ static int send_batch(struct sync *sync, struct nftx_batch *batch, struct sync_r
 		return ret;
 	}
 	nftx_state_committed(sync->state);
+	if (report->refill)
+		sync->rebuild = false;
 	report->sent = true;
 	return 0;
 }

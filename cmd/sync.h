@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "cmd/options.h"
+#include "nft/audit.h"
 #include "nft/batch.h"
 #include "nft/sock.h"
 #include "nft/state.h"
@@ -53,6 +54,21 @@ typedef void (*sync_service_fn)(void *ctx, const struct lb_service *service);
 
 /** sync_watch() - from now on, call @fn with each Service that a sync is about to bring to the kernel. */
 void sync_watch(struct sync *sync, sync_service_fn fn, void *ctx);
+/** sync_is_known() - is it known what the kernel holds? If not, the next sync_run() refills. */
+bool sync_is_known(const struct sync *sync);
+
+/** sync_forget() - what the kernel holds is not known any more: the next sync_run() refills.
+ *
+ * @rebuild: and replaces the tables rather than taking them over: there may be something in them
+ *           that emptying our own maps does not remove.
+ */
+void sync_forget(struct sync *sync, bool rebuild);
+
+/** sync_check() - compare a dump of the kernel with what it shall hold; see nftx_audit(). */
+int sync_check(struct sync *sync, struct nftx_findings *out, struct err *err) MUST_CHECK;
+
+/** sync_elements() - how many elements the kernel holds, as far as it is known. */
+size_t sync_elements(const struct sync *sync);
 
 /** sync_fronts() - the UDP frontends that syncs have concerned, failed ones too; to be given to
  *  nftx_flows_start() after a sync that succeeded. */
@@ -78,7 +94,8 @@ void sync_note_gains(struct sync *sync, bool gains);
  */
 int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err) MUST_CHECK;
 
-/** sync_owns() - did the kernel let us own the tables (Linux 6.9 and later)? */
+/** sync_owns() - are the tables ours alone? As far as we know: the first sync_run() asks for it, if
+ *  --table-owner allows, and Linux takes it from 6.9 on. */
 bool sync_owns(const struct sync *sync);
 
 #endif

@@ -19,7 +19,8 @@ struct nftx_survey {
  *
  * A table is adopted when it is of our layout, nobody has touched its rules, and its
  * flags allow it: a plain one cannot become owned (the kernel says EOPNOTSUPP). Its
- * affinity map can be enlarged, but not made smaller.
+ * affinity map can be enlarged, but not made smaller. One whose rules cannot be listed,
+ * because others write all the time, is replaced.
  *
  * @options: of ip and ip6.
  * @flags: NFTX_TABLE_F_* that the tables shall have.

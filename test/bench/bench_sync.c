@@ -16,7 +16,7 @@
 #include "cmd/source_load.h"
 #include "cmd/sync.h"
 
-static const struct options options = { 0 };
+static const struct options options = { .table_owner = true };
 
 static void must(int ret, const struct err *err)
 {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's own word on who committed what: nf_tables' generation notices."""
+"""The kernel's own word on who committed what: nf_tables' generation notices. And transactions of
+our own, thousands in a second."""
 
 import select
 import socket
@@ -16,6 +17,11 @@ _SO_RCVBUFFORCE = 33
 _NEWGEN = 10 << 8 | 15
 _GEN_PROC_PID = 2
 _GEN_PROC_NAME = 3
+
+_NLM_F_REQUEST, _NLM_F_CREATE = 0x1, 0x400
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+_NEWTABLE, _NEWSETELEM = 10 << 8, 10 << 8 | 12
+_NESTED = 0x8000
 
 # at: time.monotonic() when it was read.
 Transaction = namedtuple("Transaction", "pid process at messages")
@@ -89,3 +95,53 @@ class Listener:
             if len(done) >= count or left <= 0:
                 return done
             select.select([self.sock], [], [], left)
+
+
+def _pad(data):
+    return data + b"\0" * (-len(data) % 4)
+
+
+def _attribute(kind, data):
+    return _pad(struct.pack("=HH", 4 + len(data), kind) + data)
+
+
+def _message(kind, flags, family, resource, data=b""):
+    body = struct.pack("!BBH", family, 0, resource) + data
+    return struct.pack("=IHHII", 16 + len(body), kind, flags | _NLM_F_REQUEST, 0, 0) + body
+
+
+def _batch(*messages):
+    return b"".join([_message(_BATCH_BEGIN, 0, 0, 10), *messages, _message(_BATCH_END, 0, 0, 10)])
+
+
+class Writer:
+    """Commits what nft would take a process for."""
+
+    def __init__(self, namespace):
+        with namespace:
+            self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+        self.sock.bind((0, 0))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def toggle(self, table, count=1):
+        """@count transactions: a table that has no chains goes to sleep, awakes, ..."""
+        batches = [_batch(_message(_NEWTABLE, _NLM_F_CREATE, 2, 0,
+                                   _attribute(1, table.encode() + b"\0") +
+                                   _attribute(2, struct.pack("!I", flags)))) for flags in (1, 0)]
+        for i in range(count):
+            self.sock.send(batches[i % 2])
+
+
+def add_address(sock, table, name, address):
+    """Add an IPv4 address to a set, in a transaction of the owner of @sock, whoever that is."""
+    key = _attribute(1 | _NESTED, _attribute(1, socket.inet_aton(address)))
+    element = _attribute(1 | _NESTED, key)
+    sock.send(_batch(_message(_NEWSETELEM, _NLM_F_CREATE, 2, 0,
+                              _attribute(1, table.encode() + b"\0") +
+                              _attribute(2, name.encode() + b"\0") +
+                              _attribute(3 | _NESTED, element))))

@@ -68,6 +68,15 @@ static const struct row {
 	{ "no boolean",
 	  { "plan", "--source", "x", "--masquerade-all=yes" },
 	  "--masquerade-all: 'yes' is neither true nor false" },
+	{ "an option of the daemon",
+	  { "plan", "--source", "x", "--table-owner=false" },
+	  "--table-owner is not an option of kubenft plan" },
+	{ "no duration",
+	  { "run", "--source", "x", "--check-period", "5" },
+	  "--check-period: '5' is not a duration such as 1h or 90s" },
+	{ "a period in which nothing else would be done",
+	  { "run", "--source", "x", "--check-period=900ms" },
+	  "--check-period: '900ms' is less than 1s (0: never)" },
 	{ "no format",
 	  { "plan", "--source", "x", "--logging-format", "xml" },
 	  "--logging-format: 'xml' is neither text nor json" },
@@ -225,12 +234,19 @@ static void tells_pods_by_interface(void **state)
 static void runs_without_a_command(void **state)
 {
 	static const char *const args[MAX_ARGS + 1] = { "--source", "x", "--masquerade-all=false" };
+	static const char *const guarded[MAX_ARGS + 1] = { "--source", "x", "--table-owner=false",
+		                                           "--check-period=90s" };
 	struct options options;
 	struct err err = { 0 };
 
 	(void)state;
+	assert_int_equal(parse(guarded, &options, &err), 0);
+	assert_false(options.table_owner);
+	assert_int_equal(options.check_period_us, 90000000);
 	assert_int_equal(parse(args, &options, &err), 0);
 	assert_int_equal(options.command, COMMAND_RUN);
+	assert_true(options.table_owner);
+	assert_int_equal(options.check_period_us, 3600000000);
 	assert_false(options.masquerade_all);
 	assert_true(strlen(options.node_name) > 0);
 }

@@ -73,6 +73,24 @@ static void keeps_the_minimum_period(void **state)
 	assert_int_equal(schedule_wait(&s, 1006000), SCHEDULE_RETRY_MIN_US);
 }
 
+/* A repair does not wait for the period, but for the pause after a failure. */
+static void hurries(void **state)
+{
+	struct schedule s = { .min_period_us = 1000000 };
+
+	(void)state;
+	schedule_touch(&s, 5000);
+	schedule_done(&s, 6000, true);
+	schedule_hurry(&s, 7000);
+	assert_int_equal(schedule_wait(&s, 7000), 0);
+	schedule_done(&s, 8000, true);
+	schedule_touch(&s, 9000);
+	assert_int_equal(schedule_wait(&s, 9000), 999000);
+	schedule_done(&s, 2000000, false);
+	schedule_hurry(&s, 2001000);
+	assert_int_equal(schedule_wait(&s, 2001000), SCHEDULE_RETRY_MIN_US - 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -80,6 +98,7 @@ int main(void)
 		cmocka_unit_test(backs_off),
 		cmocka_unit_test(retries_without_a_change),
 		cmocka_unit_test(keeps_the_minimum_period),
+		cmocka_unit_test(hurries),
 	};
 
 	return cmocka_run_group_tests_name("cmd/schedule", tests, NULL, NULL);

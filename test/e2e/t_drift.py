@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Somebody else changes our tables, or tries to."""
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import threading
+import time
+
+import load
+import objects
+import probes
+import transactions
+from daemon import until
+from harness import Skip, test, test_rows
+from objects import port
+from t_lifecycle import _owned_where_possible
+from topology import pod_address, remote_address
+
+ONE, TWO = pod_address(11, 4), pod_address(12, 4)
+THREE = [ONE, TWO, remote_address(1, 4)]
+
+PLAIN = ("--table-owner=false",)
+
+CHANGED = re.compile(r'"tables changed by another process" process="([^"]*)" pid=(\d+)')
+REPAIRED = re.compile(r'"tables repaired" .*since_notice_us=(\d+)')
+STATE = re.compile(r'"drift" .*')
+
+_PIDFD_GETFD = 438
+
+
+def _hundred_services(t):
+    """What stands beside the Service of the test."""
+    things = []
+    for i in range(99):
+        service = t.service(f"other-{i}", [port(80)], families=(4,))
+        things += [service, objects.endpoint_slice(
+            service, [remote_address(k, 4) for k in range(1, 11)])]
+    return things
+
+
+def _nft(t, text):
+    """Run nft as another process; returns its pid when it has ended."""
+    with t.node:
+        process = subprocess.Popen(["nft", "-f", "-"], stdin=subprocess.PIPE, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output, _ = process.communicate(text + "\n", timeout=60)
+    t.equal(f"nft {text}: exit status", 0, process.returncode, output)
+    return process.pid
+
+
+def _state(daemon):
+    """What SIGUSR1 says about drift."""
+    mark = daemon.mark()
+    daemon.process.send_signal(signal.SIGUSR1)
+    line = daemon.wait_log(STATE, mark)
+    return dict(re.findall(r'(\w+)="?([^" ]*)"?', line.partition('"drift" ')[2]))
+
+
+def _in_sync(t):
+    done = t.diff()
+    t.equal("diff: exit status", 0, done.returncode, done.stdout, done.stderr)
+
+
+def _cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def _stopped(daemon):
+    """Meanwhile the daemon does not run."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+
+@test(quick=True)
+def nft_flush_ruleset_costs_owned_tables_not_one_connection(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece)
+    if not _owned_where_possible(t):
+        raise Skip("this kernel has no owned tables")
+    mark = daemon.mark()
+    jobs = [probes.Job(t.client, protocol, service.ip(4), 80) for protocol in ("tcp", "udp")]
+    with load.Load(t.directory, [(jobs, 500)]) as stream:
+        for _ in range(20):
+            _nft(t, "flush ruleset")
+            time.sleep(0.05)  # spread over the load
+    visits = stream.visits()
+    print(f"# {len(visits)} connections while the ruleset was flushed 20 times")
+    t.true("enough connections", len(visits) > 200, f"{len(visits)}")
+    t.equal("failed connections, and segments sent again", ([], []),
+            ([v for v in visits if v.outcome != probes.ANSWERED], [v for v in visits if v.resent]))
+    t.equal("complaints", [], daemon.complaints(mark))
+    t.equal("listening", "no", _state(daemon)["listening"])
+
+
+# What another process does to tables that it may change. {ip}: of the Service.
+CRIMES = [
+    ("flushes_the_ruleset", "flush ruleset"),
+    ("deletes_one_table", "delete table ip kubenft"),
+    ("deletes_a_frontend", "delete element ip kubenft frontends {{ {ip} . tcp . 80 }}"),
+    ("adds_a_frontend", "add element ip kubenft frontends {{ 10.96.9.9 . tcp . 80 : drop }}"),
+    ("turns_a_backend_elsewhere",
+     "delete element ip kubenft backends {{ {ip} . tcp . 80 . 0 }}\n"
+     "add element ip kubenft backends {{ {ip} . tcp . 80 . 0 : 10.244.0.99 . 1 }}"),
+    ("empties_a_map", "flush map ip kubenft backends"),
+    ("replaces_the_rules_of_a_chain",
+     "flush chain ip kubenft services\nadd rule ip kubenft services drop"),
+    ("adds_a_chain",
+     "add chain ip6 kubenft mine {{ type filter hook input priority 0; policy drop; }}"),
+    ("puts_a_table_to_sleep", "add table ip kubenft {{ flags dormant; }}"),
+    ("puts_something_of_its_own_into_a_table",
+     "add counter ip kubenft c\nadd set ip kubenft s {{ type ipv4_addr; }}"),
+    ("replaces_a_table_by_one_of_its_own",
+     "delete table ip kubenft\nadd table ip kubenft\nadd map ip kubenft frontends "
+     "{{ type ipv4_addr : verdict; }}"),
+]
+
+
+@test_rows(CRIMES, "where_nobody_owns_the_tables_somebody_{0}_and_it_is_repaired_at_once",
+           quick={"where_nobody_owns_the_tables_somebody_flushes_the_ruleset_and_it_is_repaired_"
+                  "at_once", "where_nobody_owns_the_tables_somebody_deletes_a_frontend_and_it_is_"
+                  "repaired_at_once"})
+def crime(t, _, command):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, *_hundred_services(t), args=PLAIN)
+    t.true("the tables are plain", not _owned_where_possible(t))
+    heard = t.transactions()
+    mark = daemon.mark()
+    culprit = _nft(t, command.format(ip=service.ip(4)))
+    line = daemon.wait_log(REPAIRED, mark, patience=5)
+    print(f"# repaired {int(REPAIRED.search(line)[1]) / 1000:.1f} ms after the notice")
+    t.equal("who did it, as the daemon says", [("nft", str(culprit))],
+            CHANGED.findall(daemon.log(mark)))
+    _in_sync(t)
+    for protocol in ("tcp", "udp"):
+        t.answered_by(t.client, protocol, service.ip(4), 80, THREE)
+    listing = t.nft_ok("list", "table", "ip", "kubenft")
+    t.true("nothing foreign is left", "counter c" not in listing and "set s " not in listing)
+    t.equal("transactions of the daemon", 1, len(heard.of(daemon.pid)))
+    state = _state(daemon)
+    t.equal("changes, repairs, losses", ("1", "1", "0"),
+            (state["changes"], state["repairs"], state["notices_lost"]))
+    t.true("the culprit is counted", re.search(r'"culprit" process="nft" pid=%d changes=1' %
+                                               culprit, daemon.log(mark)), daemon.log(mark))
+
+
+@test()
+def changes_by_the_daemon_itself_are_not_taken_for_somebody_elses(t):
+    service, piece = t.web(THREE, sessionAffinity="ClientIP")
+    daemon = t.run(service, piece, args=PLAIN)
+    mark = daemon.mark()
+    for backends in ([ONE], THREE, [TWO], [], THREE) * 3:
+        start = daemon.mark()
+        t.write(service, t.web_slice(service, backends or [remote_address(5, 4)]))
+        daemon.wait_synced(start)
+    t.connect_many(t.client, "tcp", service.ip(4), 80, 20)
+    state = _state(daemon)
+    t.equal("changes, repairs, transactions of others", ("0", "0", "0"),
+            (state["changes"], state["repairs"], state["transactions_of_others"]))
+    t.equal("complaints", [], daemon.complaints(mark))
+
+
+@test()
+def owned_tables_become_plain_and_plain_ones_owned_in_one_transaction_and_no_connection_fails(t):
+    service, piece = t.web(THREE)
+    t.run(service, piece).stop_gracefully()
+    jobs = [probes.Job(t.client, "tcp", service.ip(4), 80)]
+    with load.Load(t.directory, [(jobs, 300)]) as stream:
+        for args, flags in ((PLAIN, None), ((), "owner"), (PLAIN, None)):
+            heard = transactions.Listener(t.node)
+            daemon = t.run(args=args)
+            t.equal("transactions", 1, len(heard.of(daemon.pid)))
+            listing = t.nft_ok("list", "table", "ip", "kubenft")
+            if flags is None or _owned_where_possible(t):
+                t.equal("owned", flags is not None, "flags owner" in listing)
+            daemon.stop_gracefully()
+            heard.sock.close()
+    failed = [v for v in stream.visits() if v.outcome != probes.ANSWERED or v.resent]
+    t.equal("failed connections, or segments sent again", [], failed)
+
+
+@test()
+def against_somebody_stubborn_the_daemon_backs_off_and_wins_when_he_stops(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, args=PLAIN)
+    with t.node:
+        adversary = subprocess.Popen(
+            ["sh", "-c", "while :; do nft delete table ip kubenft 2>/dev/null || sleep 0.005; done"],
+            start_new_session=True)
+    try:
+        daemon.wait_log(r'"repairs are undone again and again, backing off" process="nft"')
+        t.equal("backing off, says the state", "yes", _state(daemon)["backing_off"])
+        before = int(_state(daemon)["repairs"])
+        time.sleep(3)  # long enough for pauses of a second
+        repairs = int(_state(daemon)["repairs"]) - before
+    finally:
+        os.killpg(adversary.pid, signal.SIGKILL)
+        adversary.wait()
+    print(f"# {repairs} repairs in 3 s against somebody who deletes the table each time")
+    t.true("the daemon goes on repairing, but seldom", 1 <= repairs <= 12, f"{repairs} repairs")
+    t.becomes(t.client, "tcp", service.ip(4), 80, THREE)
+    until(lambda: t.diff().returncode == 0, "the kernel is in sync")
+
+
+@test()
+def thousands_of_transactions_on_other_tables_do_not_load_the_daemon(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, args=PLAIN)
+    mark = daemon.mark()
+    with transactions.Writer(t.node) as writer:
+        before = _cpu_seconds(daemon.pid)
+        began = time.monotonic()
+        count = 0
+        while time.monotonic() - began < 3:
+            writer.toggle("neighbour", 100)
+            count += 100
+            time.sleep(0.01)
+        took = time.monotonic() - began
+        cost = _cpu_seconds(daemon.pid) - before
+    t.nft("delete", "table", "ip", "neighbour")
+    print(f"# {count / took:.0f} transactions a second cost {100 * cost / took:.1f} % of a CPU")
+    t.true("enough transactions", count / took > 1000, f"{count / took:.0f} a second")
+    t.true("the daemon's share", cost < 0.15 * took, f"{cost:.2f} s of {took:.1f} s")
+    state = _state(daemon)
+    t.true("it has heard of all of them", int(state["transactions_of_others"]) >= count, state)
+    t.equal("changes, repairs", ("0", "0"), (state["changes"], state["repairs"]))
+    t.equal("complaints", [], daemon.complaints(mark))
+    t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
+
+
+@test()
+def where_others_wrote_while_nobody_listened_the_daemon_looks(t):
+    service, piece = t.web(THREE)
+    end = threading.Event()
+
+    def write():
+        with transactions.Writer(t.node) as writer:
+            while not end.is_set():
+                writer.toggle("neighbour", 20)
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        daemon = t.run(service, piece, args=PLAIN)
+        until(lambda: int(_state(daemon)["looks"]) > 0, "a look after the first refill")
+        t.equal("what looks found", "0", _state(daemon)["looks_that_found"])
+        mark = daemon.mark()
+        t.nft_ok("delete", "table", "ip6", "kubenft")
+        daemon.wait_log(REPAIRED, mark)
+    finally:
+        end.set()
+        thread.join()
+        t.nft("delete", "table", "ip", "neighbour")
+    until(lambda: t.diff().returncode == 0, "the kernel is in sync")
+    t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
+
+
+def _overflow(t):
+    """Commit on another table until the daemon's socket has lost something."""
+    def has_lost():
+        lines = t.node.command("cat", "/proc/net/netlink").stdout.splitlines()[1:]
+        return any(fields[1] == "12" and fields[3] == "00000040" and int(fields[8]) > 0
+                   for fields in map(str.split, lines) if int(fields[2]) != 0)
+    with transactions.Writer(t.node) as writer:
+        deadline = time.monotonic() + 60
+        while not has_lost():
+            t.true("the socket overflows in time", time.monotonic() < deadline)
+            writer.toggle("neighbour", 2000)
+    t.nft("delete", "table", "ip", "neighbour")
+
+
+@test()
+def lost_notices_make_the_daemon_look_and_nothing_else_where_nothing_happened(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, args=PLAIN)
+    mark = daemon.mark()
+    with _stopped(daemon):
+        _overflow(t)
+    daemon.wait_log("it is not known what others have done, looking", mark)
+    until(lambda: int(_state(daemon)["looks"]) > 0, "the daemon has looked")
+    state = _state(daemon)
+    t.equal("repairs, and looks that found something", ("0", "0"),
+            (state["repairs"], state["looks_that_found"]))
+    t.true("losses are counted", int(state["notices_lost"]) > 0, state)
+    t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
+
+
+@test()
+def what_was_changed_while_notices_were_lost_is_found_and_repaired(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, args=PLAIN)
+    mark = daemon.mark()
+    with _stopped(daemon):
+        _overflow(t)
+        t.nft_ok("delete", "element", "ip", "kubenft", "frontends",
+                 f"{{ {service.ip(4)} . tcp . 80 }}")
+    line = daemon.wait_log("the kernel does not hold what it should", mark)
+    t.true("it is named", "missing=1" in line and service.ip(4) in line, line)
+    daemon.wait_log(REPAIRED, mark)
+    _in_sync(t)
+    t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
+
+
+def _steal_socket(daemon):
+    """The socket that owns the daemon's tables: through it, all may be done unnoticed."""
+    with open(f"/proc/{daemon.pid}/net/netlink", encoding="ascii") as file:
+        inodes = {fields[9] for fields in map(str.split, list(file)[1:])
+                  if fields[1] == "12" and fields[2] == str(daemon.pid)}
+    pidfd = os.pidfd_open(daemon.pid)
+    try:
+        for name in os.listdir(f"/proc/{daemon.pid}/fd"):
+            target = os.readlink(f"/proc/{daemon.pid}/fd/{name}")
+            if target.startswith("socket:[") and target[8:-1] in inodes:
+                stolen = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, pidfd, int(name),
+                                                                   0)
+                if stolen < 0:
+                    raise Skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+                return socket.socket(fileno=stolen)
+    finally:
+        os.close(pidfd)
+    raise Skip("the daemon's socket was not found")
+
+
+@test_rows([("owned", ()), ("plain", PLAIN)],
+           "the_background_check_finds_in_{0}_tables_what_nobody_told_and_repairs_it")
+def background_check(t, _, args):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, args=(*args, "--check-period=1s"))
+    until(lambda: int(_state(daemon)["looks"]) > 0, "a first look")
+    t.equal("looks that found something", "0", _state(daemon)["looks_that_found"])
+    mark = daemon.mark()
+    with _steal_socket(daemon) as stolen:
+        transactions.add_address(stolen, "kubenft", "cluster-ips", "9.9.9.9")
+    line = daemon.wait_log("the kernel does not hold what it should", mark)
+    t.true("it is named", "foreign=1" in line and "9.9.9.9" in line, line)
+    daemon.wait_log(REPAIRED, mark)
+    _in_sync(t)
+    t.equal("changes that were noticed", "0", _state(daemon)["changes"])
+
+
+@test()
+def the_gap_after_a_flush_without_ownership_is_some_milliseconds(t):
+    service, piece = t.web(THREE)
+    t.write(service, piece, *_hundred_services(t))
+    heard = t.transactions()
+    gaps = []
+    for _ in range(5):
+        daemon = t.run(args=PLAIN)
+        before = len(heard.of(daemon.pid))
+        with t.node:
+            process = subprocess.Popen(["nft", "flush", "ruleset"])
+        t.equal("repairs", 1, len(heard.wait(daemon.pid, before + 1)) - before)
+        process.wait()
+        gaps.append(heard.of(daemon.pid)[-1].at - heard.of(process.pid)[-1].at)
+        _in_sync(t)
+        daemon.stop_gracefully()
+    print(f"# the gap with 100 Services: median {1e3 * statistics.median(gaps):.1f} ms, "
+          f"longest {1e3 * max(gaps):.1f} ms of {len(gaps)}")
+    t.true("they are short", statistics.median(gaps) < 1, gaps)
