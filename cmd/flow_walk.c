@@ -15,20 +15,27 @@ static void turn(struct flow_walk *walk)
 	struct nftx_flow_stats stats = nftx_flows_stats(walk->flows);
 
 	if (ret < 0)
-		log_warning_limited("stale UDP flows not deleted", LOG_STR("reason", err.msg));
+		log_warning_limited("stale flows not deleted", LOG_STR("reason", err.msg));
 	if (ret != 0 || stats.deleted == walk->deleted)
 		return;
-	log_debug("stale UDP flows deleted", LOG_U64("flows", stats.deleted - walk->deleted),
+	log_debug("stale flows deleted", LOG_U64("flows", stats.deleted - walk->deleted),
 	          LOG_U64("failed", stats.failed));
 	walk->deleted = stats.deleted;
 }
 
 static void begin(struct flow_walk *walk)
 {
+	struct nftx_flow_fronts gap = { 0 };
 	struct err err = { 0 };
+	int ret = nftx_flows_start(walk->flows, sync_fronts(walk->sync), &err);
 
-	if (nftx_flows_start(walk->flows, sync_fronts(walk->sync), &err) < 0)
-		log_warning_limited("stale UDP flows not looked for", LOG_STR("reason", err.msg));
+	if (ret == 0 && walk->gap) {
+		sync_gap_fronts(walk->sync, &gap);
+		ret = nftx_flows_start_gap(walk->flows, &gap, &err);
+	}
+	walk->gap = false;
+	if (ret < 0)
+		log_warning_limited("stale flows not looked for", LOG_STR("reason", err.msg));
 	else
 		turn(walk);
 }
@@ -56,7 +63,7 @@ void flow_walk_open(struct flow_walk *walk, struct ev_loop *loop, struct sync *s
 	ev_init(&walk->delay, on_delay);
 	walk->delay.data = walk;
 	if (nftx_flows_open(&walk->flows, &err) < 0) {
-		log_warning("stale UDP flows will stay", LOG_STR("reason", err.msg));
+		log_warning("stale flows will stay", LOG_STR("reason", err.msg));
 		return;
 	}
 	ev_io_init(&walk->io, on_flows, nftx_flows_fd(walk->flows), EV_READ);
@@ -80,9 +87,10 @@ void flow_walk_before_sync(struct flow_walk *walk)
 	                                                    sync_fronts(walk->sync)->count > 0));
 }
 
-void flow_walk_after_sync(struct flow_walk *walk)
+void flow_walk_after_sync(struct flow_walk *walk, bool gap)
 {
-	if (walk->flows == NULL || sync_fronts(walk->sync)->count == 0)
+	walk->gap |= gap;
+	if (walk->flows == NULL || (sync_fronts(walk->sync)->count == 0 && !walk->gap))
 		return;
 	/* a walk that is under way must know at once what is true now */
 	if (nftx_flows_busy(walk->flows)) {

@@ -3,7 +3,7 @@
 #define CMD_FLOW_WALK_H
 
 /*
- * Stale UDP flows in connection tracking: when to look for them, on the loop.
+ * Stale flows in connection tracking: when to look for them, on the loop.
  */
 
 #include <ev.h>
@@ -20,6 +20,7 @@ struct flow_walk {
 	struct nftx_flows *flows; /* NULL: no connection tracking to look through */
 	ev_io io;
 	ev_timer delay;
+	bool gap;         /* the next walk is also for TCP */
 	uint64_t deleted; /* said so far */
 };
 
@@ -33,7 +34,10 @@ void flow_walk_close(struct flow_walk *walk);
 /** flow_walk_before_sync() - tell the next sync what to note. */
 void flow_walk_before_sync(struct flow_walk *walk);
 
-/** flow_walk_after_sync() - a sync succeeded: look for the flows of the UDP frontends it concerned. */
-void flow_walk_after_sync(struct flow_walk *walk);
+/** flow_walk_after_sync() - a sync succeeded: look for the flows of the UDP frontends it concerned.
+ *
+ * @gap: our tables may have been missing before it: look for TCP flows of that time, too.
+ */
+void flow_walk_after_sync(struct flow_walk *walk, bool gap);
 
 #endif

@@ -243,19 +243,16 @@ static void listen_again(struct guard *guard)
 		drift_doubted(&guard->drift, clock_us());
 }
 
-bool guard_after_sync(struct guard *guard, const struct sync_report *report)
+void guard_after_sync(struct guard *guard, const struct sync_report *report)
 {
 	struct drift *drift = &guard->drift;
 	uint64_t now = clock_us();
 	uint64_t noticed_us = drift->noticed_us;
 	bool known = drift->changed_us >= noticed_us; /* or a look has found it */
-	bool repaired;
 
 	if (!report->refill)
-		return false;
-	repaired =
-		drift_repaired(drift, now, report->plan_us + report->build_us + report->commit_us);
-	if (repaired)
+		return;
+	if (drift_repaired(drift, now, report->plan_us + report->build_us + report->commit_us))
 		log_info("tables repaired", LOG_STR("process", known ? drift->last.process : ""),
 		         LOG_U64("pid", known ? drift->last.pid : 0),
 		         LOG_U64("since_notice_us", now - noticed_us),
@@ -266,7 +263,6 @@ bool guard_after_sync(struct guard *guard, const struct sync_report *report)
 		listen_again(guard);
 	guard->listen_on = false;
 	turn(guard);
-	return repaired;
 }
 
 void guard_log(const struct guard *guard)

@@ -55,11 +55,8 @@ void guard_close(struct guard *guard);
 /** guard_before_sync() - a sync_run() follows. */
 void guard_before_sync(struct guard *guard);
 
-/** guard_after_sync() - it has succeeded.
- *
- * Return: whether it repaired what somebody had done: there may have been a gap.
- */
-bool guard_after_sync(struct guard *guard, const struct sync_report *report);
+/** guard_after_sync() - it has succeeded. */
+void guard_after_sync(struct guard *guard, const struct sync_report *report);
 
 /** guard_log() - lines on what happened so far. */
 void guard_log(const struct guard *guard);

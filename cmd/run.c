@@ -78,8 +78,8 @@ static int sync_now(struct daemon *d, struct err *err)
 		return ret;
 	if (report.sent)
 		log_synced(&report, since_us);
-	(void)guard_after_sync(&d->guard, &report);
-	flow_walk_after_sync(&d->flow_walk);
+	guard_after_sync(&d->guard, &report);
+	flow_walk_after_sync(&d->flow_walk, report.refill);
 	return 0;
 }
 

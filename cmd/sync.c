@@ -2,6 +2,7 @@
 #include "sync.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,11 @@ void sync_watch(struct sync *sync, sync_service_fn fn, void *ctx)
 struct nftx_flow_fronts *sync_fronts(struct sync *sync)
 {
 	return &sync->fronts;
+}
+
+void sync_gap_fronts(const struct sync *sync, struct nftx_flow_fronts *out)
+{
+	nftx_state_fronts(sync->state, IPPROTO_TCP, out);
 }
 
 void sync_note_gains(struct sync *sync, bool gains)

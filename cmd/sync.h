@@ -74,6 +74,9 @@ size_t sync_elements(const struct sync *sync);
  *  nftx_flows_start() after a sync that succeeded. */
 struct nftx_flow_fronts *sync_fronts(struct sync *sync);
 
+/** sync_gap_fronts() - append the TCP frontends, for nftx_flows_start_gap(). */
+void sync_gap_fronts(const struct sync *sync, struct nftx_flow_fronts *out);
+
 /** sync_note_gains() - shall syncs note frontends that only gain backends, too? While a walk is
  *  under way, see nftx_note_kept(). */
 void sync_note_gains(struct sync *sync, bool gains);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
@@ -48,11 +49,13 @@ struct nftx_flows {
 	struct mnl_socket *nl;    /* for deletions */
 
 	uint8_t family;               /* of the dump under way; 0: no walk */
+	uint8_t protocol;             /* of the walk: UDP for stale flows, TCP for those of a gap */
 	uint32_t seq;                 /* of that dump's request; older answers are not for us */
 	unsigned tries;               /* dumps of this family in this walk that were disturbed */
 	bool disturbed;               /* this dump may have missed flows */
 	struct nftx_flow_fronts now;  /* walked, sorted */
-	struct nftx_flow_fronts next; /* to be walked */
+	struct nftx_flow_fronts next; /* to be walked for UDP */
+	struct nftx_flow_fronts gap;  /* to be walked for TCP, when that is done */
 	struct nftx_flow_stats stats;
 
 	uint32_t batch_seq; /* of all deletions in the batch */
@@ -78,7 +81,8 @@ static struct nlmsghdr *put_request(void *buf, uint16_t type, uint16_t flags, ui
 }
 
 /* Not for addresses of IPv6: from 5.8 on, kernels skip those that are equal. */
-static void put_filter(struct nlmsghdr *msg, const struct nftx_flow_common *common)
+static void put_filter(struct nlmsghdr *msg, uint8_t protocol,
+                       const struct nftx_flow_common *common)
 {
 	struct nlattr *tuple = mnl_attr_nest_start(msg, CTA_TUPLE_ORIG);
 	uint32_t flags = FILTER_PROTO_NUM;
@@ -91,7 +95,7 @@ static void put_filter(struct nlmsghdr *msg, const struct nftx_flow_common *comm
 		flags |= FILTER_IP_DST;
 	}
 	nest = mnl_attr_nest_start(msg, CTA_TUPLE_PROTO);
-	mnl_attr_put_u8(msg, CTA_PROTO_NUM, IPPROTO_UDP);
+	mnl_attr_put_u8(msg, CTA_PROTO_NUM, protocol);
 	if (common->port != 0) {
 		mnl_attr_put_u16(msg, CTA_PROTO_DST_PORT, htons(common->port));
 		flags |= FILTER_PROTO_DST_PORT;
@@ -101,6 +105,12 @@ static void put_filter(struct nlmsghdr *msg, const struct nftx_flow_common *comm
 	nest = mnl_attr_nest_start(msg, CTA_FILTER);
 	mnl_attr_put_u32(msg, CTA_FILTER_ORIG_FLAGS, flags);
 	mnl_attr_nest_end(msg, nest);
+	if (protocol ==
+	    IPPROTO_TCP) { /* established connections are many; older kernels tell them, too */
+		mnl_attr_put_u32(msg, CTA_STATUS, htonl(IPS_CONFIRMED));
+		mnl_attr_put_u32(msg, CTA_STATUS_MASK,
+		                 htonl(IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_DST_NAT));
+	}
 }
 
 static int explain(struct err *err, int code)
@@ -233,6 +243,8 @@ static bool is_stale(struct nftx_flows *flows, const struct ipaddr *dst, uint16_
 {
 	const struct nftx_flow_fronts *fronts = &flows->next;
 
+	if (flows->protocol == IPPROTO_TCP)
+		return nftx_flow_is_of_gap(&flows->now, dst, dst_port, src, src_port);
 	nftx_flow_fronts_sort(&flows->next);
 	if (nftx_flow_fronts_find(fronts, dst, dst_port) == NULL)
 		fronts = &flows->now;
@@ -253,12 +265,14 @@ static void look_at(struct nftx_flows *flows, const struct nlmsghdr *msg)
 	flows->stats.received++;
 	ct = nftx_must(nfct_new());
 	if (nfct_nlmsg_parse(msg, ct) >= 0 &&
-	    nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == IPPROTO_UDP &&
+	    nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == flows->protocol &&
+	    (flows->protocol == IPPROTO_UDP ||
+	     (nfct_get_attr_u32(ct, ATTR_STATUS) & IPS_SEEN_REPLY) == 0) &&
 	    read_end(ct, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST, ATTR_ORIG_PORT_DST, &dst,
 	             &dst_port) &&
 	    read_end(ct, ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC, ATTR_REPL_PORT_SRC, &src,
 	             &src_port)) {
-		flows->stats.seen++;
+		flows->stats.seen += flows->protocol == IPPROTO_UDP;
 		if (is_stale(flows, &dst, dst_port, &src, src_port))
 			add_deletion(flows, msg);
 	}
@@ -272,7 +286,7 @@ static int ask(struct nftx_flows *flows, const struct nftx_flow_common *common, 
 	                                   flows->family == 6 ? AF_INET6 : AF_INET);
 
 	msg->nlmsg_seq = ++flows->seq;
-	put_filter(msg, common);
+	put_filter(msg, flows->protocol, common);
 	flows->disturbed = false;
 	if (send(flows->fd, msg, msg->nlmsg_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return err_set(err, errno, "asking for flows: %s", strerrordesc_np(errno));
@@ -317,13 +331,15 @@ static void end_walk(struct nftx_flows *flows)
 /* Begins what waits, if no walk is under way. */
 static int begin_walk(struct nftx_flows *flows, struct err *err)
 {
+	struct nftx_flow_fronts *waiting = flows->next.count > 0 ? &flows->next : &flows->gap;
 	int ret;
 
-	if (flows->family != 0 || flows->next.count == 0)
+	if (flows->family != 0 || waiting->count == 0)
 		return 0;
-	nftx_flow_fronts_sort(&flows->next);
-	flows->now = flows->next;
-	flows->next = (struct nftx_flow_fronts){ 0 };
+	nftx_flow_fronts_sort(waiting);
+	flows->now = *waiting;
+	flows->protocol = waiting == &flows->gap ? IPPROTO_TCP : IPPROTO_UDP;
+	*waiting = (struct nftx_flow_fronts){ 0 };
 	ret = next_family(flows, err);
 	if (ret < 0)
 		end_walk(flows);
@@ -384,6 +400,12 @@ static int take_answer(struct nftx_flows *flows, size_t len, struct err *err)
 int nftx_flows_start(struct nftx_flows *flows, struct nftx_flow_fronts *fronts, struct err *err)
 {
 	nftx_flow_fronts_merge(&flows->next, fronts);
+	return begin_walk(flows, err);
+}
+
+int nftx_flows_start_gap(struct nftx_flows *flows, struct nftx_flow_fronts *fronts, struct err *err)
+{
+	nftx_flow_fronts_merge(&flows->gap, fronts);
 	return begin_walk(flows, err);
 }
 
@@ -497,5 +519,6 @@ void nftx_flows_close(struct nftx_flows *flows)
 		(void)mnl_socket_close(flows->nl);
 	nftx_flow_fronts_done(&flows->now);
 	nftx_flow_fronts_done(&flows->next);
+	nftx_flow_fronts_done(&flows->gap);
 	free(flows);
 }

@@ -154,6 +154,14 @@ bool nftx_flow_is_stale(const struct nftx_flow_fronts *fronts, const struct ipad
 	                                    sizeof(backend), backend_cmp) == NULL;
 }
 
+bool nftx_flow_is_of_gap(const struct nftx_flow_fronts *fronts, const struct ipaddr *original_dst,
+                         uint16_t original_port, const struct ipaddr *reply_src,
+                         uint16_t reply_port)
+{
+	return ipaddr_equal(original_dst, reply_src) && original_port == reply_port &&
+	       nftx_flow_fronts_find(fronts, original_dst, original_port) != NULL;
+}
+
 struct nftx_flow_common nftx_flow_fronts_common(const struct nftx_flow_fronts *fronts,
                                                 uint8_t family)
 {

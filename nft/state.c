@@ -432,6 +432,22 @@ void nftx_state_note_flows(const struct nftx_state *state, bool gains,
 	}
 }
 
+void nftx_state_fronts(const struct nftx_state *state, uint8_t protocol,
+                       struct nftx_flow_fronts *out)
+{
+	for (size_t id = 0; id < state->place_count; id++) {
+		const struct lb_service *service = state->places[id].present;
+
+		for (uint32_t i = 0; service != NULL && i < service->frontend_count; i++) {
+			const struct lb_frontend *frontend = &service->frontends[i];
+
+			if (!frontend->lost &&
+			    service->ports[frontend->port_index].protocol == protocol)
+				nftx_flow_fronts_add(out, &frontend->addr, frontend->port, NULL, 0);
+		}
+	}
+}
+
 bool nftx_state_lost_affinity(struct nftx_state *state)
 {
 	bool lost = state->lost_affinity;

@@ -3,14 +3,19 @@
 #define NFT_FLOWS_H
 
 /*
- * Stale UDP flows in the connection tracking table.
+ * Stale UDP flows in the connection tracking table, and TCP ones that lead nowhere.
  *
  * UDP has no end of a connection: a client that keeps its port stays on a backend
  * that is gone, or untranslated if it sent before the frontend existed
  * (kube-proxy-behaviour.md, section 4.1). After a commit, the flows of those
  * frontends that changed are looked through, and only flows of exactly these
- * frontends can ever be deleted: never TCP or SCTP, never a flow that merely has
- * the same port.
+ * frontends can ever be deleted: never SCTP, never a flow that merely has the same
+ * port, and of TCP nothing that was ever answered.
+ *
+ * Of TCP there is one case: somebody has removed our tables, and a client's first
+ * packet came before they were back. If another table translates anything, the kernel
+ * keeps for this connection that it is not translated, and each time that the client
+ * tries again it is sent nowhere, for two minutes (tried).
  *
  * Nothing here waits for the kernel. Looking for some flows among many is one
  * system call of 40 ms per 100,000 entries: nft/relay.h makes it. All decisions
@@ -81,6 +86,14 @@ bool nftx_flow_is_stale(const struct nftx_flow_fronts *fronts, const struct ipad
                         uint16_t original_port, const struct ipaddr *reply_src,
                         uint16_t reply_port);
 
+/** nftx_flow_is_of_gap() - the decision about one TCP flow that nobody has answered. Pure.
+ *
+ * It was sent to one of @fronts and not translated. @fronts: sorted.
+ */
+bool nftx_flow_is_of_gap(const struct nftx_flow_fronts *fronts, const struct ipaddr *original_dst,
+                         uint16_t original_port, const struct ipaddr *reply_src,
+                         uint16_t reply_port);
+
 /** What the frontends of one family have in common: for this the kernel can look. */
 struct nftx_flow_common {
 	size_t count;       /* of frontends */
@@ -121,6 +134,15 @@ int nftx_flows_fd(const struct nftx_flows *flows);
  */
 int nftx_flows_start(struct nftx_flows *flows, struct nftx_flow_fronts *fronts,
                      struct err *err) MUST_CHECK;
+
+/** nftx_flows_start_gap() - look for TCP flows of a time in which @fronts were not in force.
+ *
+ * @fronts: of TCP, without backends; taken. Walked after those of nftx_flows_start().
+ *
+ * Return: 0 or a negative errno; they are dropped then.
+ */
+int nftx_flows_start_gap(struct nftx_flows *flows, struct nftx_flow_fronts *fronts,
+                         struct err *err) MUST_CHECK;
 
 /** nftx_flows_busy() - is a walk under way? */
 bool nftx_flows_busy(const struct nftx_flows *flows);

@@ -87,6 +87,10 @@ void nftx_state_elements(const struct nftx_state *state, struct nftx_elems *out)
 void nftx_state_note_flows(const struct nftx_state *state, bool gains,
                            struct nftx_flow_fronts *fronts);
 
+/** nftx_state_fronts() - append the frontends of @protocol that are present, without backends. */
+void nftx_state_fronts(const struct nftx_state *state, uint8_t protocol,
+                       struct nftx_flow_fronts *out);
+
 /** nftx_state_lost_affinity() - has a commit since the last call taken a backend, or its affinity,
  *  from a sticky frontend, or was it a refill? Then there may be stale records (nft/affinity.h). */
 bool nftx_state_lost_affinity(struct nftx_state *state);

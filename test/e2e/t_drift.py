@@ -367,3 +367,52 @@ def the_gap_after_a_flush_without_ownership_is_some_milliseconds(t):
     print(f"# the gap with 100 Services: median {1e3 * statistics.median(gaps):.1f} ms, "
           f"longest {1e3 * max(gaps):.1f} ms of {len(gaps)}")
     t.true("they are short", statistics.median(gaps) < 1, gaps)
+
+
+@test()
+def connections_that_were_begun_in_the_gap_reach_the_service_after_it(t):
+    # What another table translates makes the kernel remember that these are not to be translated.
+    t.nft_ok("-f", "-", stdin="""table ip neighbour {
+        chain c { type nat hook postrouting priority 110; ip saddr 172.16.0.0/12 masquerade; }
+    }""")
+    service, piece = t.web([ONE])
+    daemon = t.run(service, piece, args=PLAIN)
+    mark = daemon.mark()
+    with t.client:
+        tcp = socket.socket()
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for sock in (tcp, udp):
+        sock.settimeout(0.1)
+    # The outside world keeps silent, as a router may that drops what it does not know.
+    done = t.external.command("nft", "-f", "-", input="""table ip silence {
+        chain c { type filter hook prerouting priority -10; ip daddr 10.96.0.0/16 drop; }
+    }""")
+    t.equal("silence", 0, done.returncode, done.stderr)
+    tcp.setblocking(False)
+    try:
+        with _stopped(daemon):
+            _nft(t, "delete table ip kubenft")
+            t.equal("a connection in the gap", 115, tcp.connect_ex((service.ip(4), 80)))
+            udp.sendto(b"?", (service.ip(4), 80))
+            flows = lambda: t.node.command("conntrack", "-L", "-d", service.ip(4)).stdout
+            until(lambda: flows().count("[UNREPLIED]") == 2, "the kernel remembers both")
+        daemon.wait_log(REPAIRED, mark)
+        daemon.wait_log('"stale flows deleted" flows=2', mark)
+
+        def answer(sock):
+            try:
+                return sock.recv(100)
+            except (TimeoutError, BlockingIOError):
+                return b""
+
+        def ask():
+            udp.sendto(b"?", (service.ip(4), 80))
+            return answer(udp)
+        t.true("the datagrams are answered", ONE in until(ask, "an answer").decode())
+        t.true("the connection is made when its SYN is sent again", ONE in until(
+            lambda: answer(tcp), "an answer", patience=4).decode())
+    finally:
+        tcp.close()
+        udp.close()
+        t.external.command("nft", "delete", "table", "ip", "silence")
+        t.nft("delete", "table", "ip", "neighbour")

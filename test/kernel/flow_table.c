@@ -104,6 +104,8 @@ struct nlmsghdr *put_entry(void *buf, const struct entry *entry, uint16_t type, 
 		        ATTR_REPL_PORT_SRC);
 	if (entry->zone != 0)
 		nfct_set_attr_u16(ct, ATTR_ZONE, entry->zone);
+	if (entry->answered)
+		nfct_set_attr_u32(ct, ATTR_STATUS, IPS_SEEN_REPLY | IPS_CONFIRMED);
 	nfct_set_attr_u32(ct, ATTR_TIMEOUT, 600);
 	if (entry->proto == IPPROTO_TCP)
 		nfct_set_attr_u8(ct, ATTR_TCP_STATE, TCP_CONNTRACK_ESTABLISHED);

@@ -20,6 +20,7 @@ struct entry {
 	uint16_t zone;
 	uint8_t proto;
 	bool translated; /* the kernel says that its destination was */
+	bool answered;   /* to be created so; not compared */
 };
 
 struct entries {

@@ -304,6 +304,90 @@ static void many_stale_ones_go(void **state)
 	nftx_flows_close(flows);
 }
 
+/* ---- Those of a gap ------------------------------------------------------------------------- */
+
+static const struct gap_row {
+	const char *what;
+	const char *dst;
+	const char *reply; /* NULL: not translated */
+	uint8_t proto;
+	bool answered;
+	bool goes;
+} gap_rows[] = {
+	{ "never translated, never answered", "10.96.0.10 53", NULL, IPPROTO_TCP, false, true },
+	{ "the same in IPv6", "fd00::10 53", NULL, IPPROTO_TCP, false, true },
+	{ "never translated, but answered", "10.96.0.10 53", NULL, IPPROTO_TCP, true, false },
+	{ "translated, not yet answered", "10.96.0.10 53", "10.244.9.9 53", IPPROTO_TCP, false,
+	  false },
+	{ "translated and answered", "10.96.0.10 53", "10.244.9.9 53", IPPROTO_TCP, true, false },
+	{ "to another port", "10.96.0.10 54", NULL, IPPROTO_TCP, false, false },
+	{ "to another address", "10.96.0.99 53", NULL, IPPROTO_TCP, false, false },
+	{ "of UDP, in which nobody is interested now", "10.96.0.10 53", NULL, IPPROTO_UDP, false,
+	  false },
+};
+
+static void deletes_exactly_those_of_a_gap(void **state)
+{
+	struct nftx_flows *flows = flows_open();
+	struct nftx_flow_fronts fronts = { 0 };
+	struct nftx_flow_stats stats;
+	struct entries before = { 0 };
+	struct entries want = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(gap_rows); i++) {
+		const struct gap_row *row = &gap_rows[i];
+		struct entry entry = flow(row->proto, row->dst, row->reply, (uint16_t)i);
+
+		entry.answered = row->answered;
+		*entries_add(&before) = entry;
+		if (!row->goes)
+			*entries_add(&want) = entry;
+	}
+	table_create(before.list, before.count);
+	assert_table_is(&before);
+	front(&fronts, "10.96.0.10 53", NULL, NULL);
+	front(&fronts, "fd00::10 53", NULL, NULL);
+	assert_int_equal(nftx_flows_start_gap(flows, &fronts, NULL), 0);
+	(void)flows_finish(flows);
+	assert_table_is(&want);
+	stats = nftx_flows_stats(flows);
+	assert_int_equal(stats.deleted, before.count - want.count);
+	assert_int_equal(stats.seen, 0); /* of UDP */
+	free(before.list);
+	free(want.list);
+	nftx_flows_close(flows);
+}
+
+/* Both kinds of walks one after the other, whatever is asked for first. */
+static void walks_for_both(void **state)
+{
+	struct nftx_flows *flows = flows_open();
+	struct nftx_flow_fronts udp = { 0 };
+	struct nftx_flow_fronts tcp = { 0 };
+	struct nftx_flow_fronts more = { 0 };
+	struct entry list[] = { flow(IPPROTO_TCP, "10.96.0.10 53", NULL, 1),
+		                flow(IPPROTO_UDP, "10.96.0.10 53", "10.244.9.9 53", 2),
+		                flow(IPPROTO_UDP, "10.96.0.12 53", "10.244.9.9 53", 3),
+		                flow(IPPROTO_UDP, "10.96.0.13 53", "10.244.9.9 53", 4) };
+	struct entries want = { 0 };
+
+	(void)state;
+	table_create(list, ARRAY_LEN(list));
+	front(&tcp, "10.96.0.10 53", NULL, NULL);
+	front(&udp, "10.96.0.10 53", "10.244.1.1 53", NULL);
+	front(&more, "10.96.0.12 53", NULL, NULL);
+	assert_int_equal(nftx_flows_start_gap(flows, &tcp, NULL), 0);
+	flows_start(flows, &udp);
+	flows_start(flows, &more);
+	(void)flows_finish(flows);
+	*entries_add(&want) = list[ARRAY_LEN(list) - 1];
+	assert_table_is(&want);
+	assert_int_equal(nftx_flows_stats(flows).deleted, ARRAY_LEN(list) - 1);
+	free(want.list);
+	nftx_flows_close(flows);
+}
+
 static void closes_while_a_walk_is_under_way(void **state)
 {
 	(void)state;
@@ -323,9 +407,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, table_enter, table_leave)
 	const struct CMUnitTest tests[] = {
-		TEST(deletes_exactly_the_stale),   TEST(asks_for_no_more_than_needed),
-		TEST(a_newer_note_counts_at_once), TEST(spares_what_was_created_anew),
-		TEST(many_stale_ones_go),          TEST(closes_while_a_walk_is_under_way),
+		TEST(deletes_exactly_the_stale),
+		TEST(asks_for_no_more_than_needed),
+		TEST(a_newer_note_counts_at_once),
+		TEST(spares_what_was_created_anew),
+		TEST(many_stale_ones_go),
+		TEST(closes_while_a_walk_is_under_way),
+		TEST(deletes_exactly_those_of_a_gap),
+		TEST(walks_for_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
