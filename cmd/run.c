@@ -78,6 +78,9 @@ static int sync_now(struct daemon *d, struct err *err)
 		return ret;
 	if (report.sent)
 		log_synced(&report, since_us);
+	if (report.rivals > 0)
+		log_info("tables of kube-proxy removed in the same transaction",
+		         LOG_U64("tables", report.rivals));
 	guard_after_sync(&d->guard, &report);
 	flow_walk_after_sync(&d->flow_walk, report.refill);
 	return 0;

@@ -11,6 +11,9 @@
 #include "nft/affinity.h"
 #include "nft/survey.h"
 
+/* Of kube-proxy in nftables mode (kube-proxy-behaviour.md, section 3.1). */
+#define RIVAL_TABLE "kube-proxy"
+
 /* Records may expire between their dump and their deletion, which refuses the whole batch. */
 #define PURGE_TRIES 5
 
@@ -30,7 +33,8 @@ struct sync {
 	bool can_own; /* we want to own the tables, and the kernel takes that, as far as we know */
 	bool can_enlarge; /* it makes maps larger, as far as we know */
 	bool enlarged;    /* the batch at hand asks for that */
-	bool rebuild;     /* do not adopt tables in the next refill */
+	bool began;   /* a refill was committed: a rival that comes later is none of our business */
+	bool rebuild; /* do not adopt tables in the next refill */
 };
 
 struct sync *sync_new(const struct options *options, struct proxy_planner *planner,
@@ -106,7 +110,8 @@ bool sync_owns(const struct sync *sync)
 	return sync->can_own;
 }
 
-static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *err)
+static int make_refill(struct sync *sync, struct nftx_batch **out, struct sync_report *report,
+                       struct err *err)
 {
 	uint32_t flags = sync->can_own ? NFTX_TABLE_F_OWNER | NFTX_TABLE_F_PERSIST : 0;
 	struct nftx_survey survey;
@@ -121,9 +126,13 @@ static int make_refill(struct sync *sync, struct nftx_batch **out, struct err *e
 			ground->adopt = ground->enlarge = false;
 		sync->enlarged = sync->enlarged || ground->enlarge;
 	}
-	*out = nftx_state_refill(sync->state, survey.ground);
+	if (!sync->began)
+		ret = nftx_survey_rival(sync->sock, RIVAL_TABLE, &survey, err);
+	report->rivals = ret > 0 ? (unsigned)ret : 0;
+	if (ret >= 0)
+		*out = nftx_state_refill(sync->state, survey.ground);
 	nftx_survey_done(&survey);
-	return 0;
+	return ret < 0 ? ret : 0;
 }
 
 /* Two sets of options are the same layout when their tables' comments are equal. */
@@ -185,8 +194,10 @@ static int send_batch(struct sync *sync, struct nftx_batch *batch, struct sync_r
 		return ret;
 	}
 	nftx_state_committed(sync->state);
-	if (report->refill)
+	if (report->refill) {
 		sync->rebuild = false;
+		sync->began = true;
+	}
 	report->sent = true;
 	return 0;
 }
@@ -207,7 +218,7 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	begin = clock_us();
 	sync->enlarged = false;
 	if (report->refill)
-		ret = make_refill(sync, &batch, err);
+		ret = make_refill(sync, &batch, report, err);
 	else
 		batch = nftx_state_change(sync->state);
 	if (batch != NULL)

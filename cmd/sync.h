@@ -24,6 +24,7 @@ struct sync_report {
 	bool refill;
 	bool sent;       /* a transaction was committed; false: nothing differed */
 	size_t services; /* planned */
+	unsigned rivals; /* tables of kube-proxy that went with it */
 	struct nftx_batch_size size;
 	uint64_t plan_us;   /* which endpoints are behind what */
 	uint64_t build_us;  /* the difference, as messages */

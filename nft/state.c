@@ -316,6 +316,8 @@ static void prepare_table(const struct nftx_state *state, struct nftx_batch *bat
 	const struct nftx_options *options = &state->options[f];
 	uint8_t family = families[f];
 
+	if (ground->rival != NULL)
+		nftx_ruleset_put_delete(batch, family, ground->rival);
 	if (ground->exists && !ground->adopt)
 		nftx_ruleset_put_delete(batch, family, NFTX_TABLE);
 	nftx_ruleset_put_table(batch, family, options, ground->table_flags);

@@ -86,6 +86,25 @@ int nftx_survey(struct nftx_sock *sock, const struct nftx_options options[static
 	return 0;
 }
 
+int nftx_survey_rival(struct nftx_sock *sock, const char *name, struct nftx_survey *survey,
+                      struct err *err)
+{
+	int count = 0;
+
+	for (size_t f = 0; f < 2; f++) {
+		struct nftx_table table;
+		int ret = nftx_sock_table(sock, f == 0 ? 4 : 6, name, &table, err);
+
+		if (ret < 0)
+			return ret;
+		if (!table.exists || table.owned_by_other)
+			continue;
+		survey->ground[f].rival = name;
+		count++;
+	}
+	return count;
+}
+
 void nftx_survey_done(struct nftx_survey *survey)
 {
 	free(survey->timeouts[0]);

@@ -31,6 +31,16 @@ struct nftx_survey {
 int nftx_survey(struct nftx_sock *sock, const struct nftx_options options[static 2], uint32_t flags,
                 struct nftx_survey *out, struct err *err) MUST_CHECK;
 
+/** nftx_survey_rival() - a table that did our work before is to go in the refill's transaction, if
+ *  it is there and nobody owns it: connections then meet one or the other, never both or none.
+ *
+ * @name: borrowed for the life of @survey.
+ *
+ * Return: in how many families it goes, or a negative errno.
+ */
+int nftx_survey_rival(struct nftx_sock *sock, const char *name, struct nftx_survey *survey,
+                      struct err *err) MUST_CHECK;
+
 /** nftx_survey_done() - free the lists. */
 void nftx_survey_done(struct nftx_survey *survey);
 
