@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cmd/commands.h"
+#include "cmd/leftovers.h"
 #include "nft/ruleset.h"
 #include "nft/sock.h"
 
@@ -42,7 +43,12 @@ int command_cleanup(const struct options *options)
 	unsigned removed = 0;
 	int ret = nftx_sock_open(&sock, &err);
 
-	(void)options;
+	if (ret == 0 && options->kube_proxy) {
+		bool ok = leftovers_remove(sock);
+
+		nftx_sock_close(sock);
+		return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
 	for (int i = 0; i < 3 && sock != NULL; i++) {
 		ret = remove_tables(sock, &removed, &err);
 		if (ret != -ENOENT) /* else somebody was faster: look again */

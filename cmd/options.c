@@ -238,6 +238,11 @@ static int set_elements_only(struct options *options, const char *value, struct 
 	return set_bool(&options->elements_only, value, err);
 }
 
+static int set_kube_proxy(struct options *options, const char *value, struct err *err)
+{
+	return set_bool(&options->kube_proxy, value, err);
+}
+
 static int set_log_format(struct options *options, const char *value, struct err *err)
 {
 	if (strcmp(value, "text") == 0)
@@ -332,6 +337,10 @@ static const struct option_info {
 	  "leave out the chains and empty maps, which are the same for all Services (default "
 	  "false)",
 	  set_elements_only },
+	{ "kube-proxy", 0, optional_argument, COMMAND_CLEANUP, "true|false",
+	  "instead of our tables, remove what kube-proxy has left in any of its modes, and name "
+	  "what cannot be removed safely (default false)",
+	  set_kube_proxy },
 	{ "logging-format", 0, required_argument, SOURCE_COMMANDS | COMMAND_CLEANUP, "text|json",
 	  "shape of the log lines on standard error (default text)", set_log_format },
 	{ "v", 'v', required_argument, SOURCE_COMMANDS | COMMAND_CLEANUP, "N",

@@ -65,6 +65,7 @@ struct options {
 	bool table_owner;
 	uint64_t check_period_us; /* 0: never */
 	bool elements_only;
+	bool kube_proxy; /* clean up what that has left */
 	enum log_format log_format;
 	uint32_t verbosity;
 };

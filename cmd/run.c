@@ -18,6 +18,7 @@
 #include "cmd/commands.h"
 #include "cmd/flow_walk.h"
 #include "cmd/guard.h"
+#include "cmd/leftovers.h"
 #include "cmd/port_check.h"
 #include "cmd/purge.h"
 #include "cmd/report.h"
@@ -242,6 +243,7 @@ static int start(struct daemon *d, struct err *err)
 			return ret;
 		purge_turn(&d->purge);
 	}
+	leftovers_warn(d->sock);
 	ev_prepare_start(d->loop, &d->prepare);
 	return 0;
 }

@@ -8,7 +8,7 @@ import kube_proxy
 import load
 import objects
 import probes
-from harness import test
+from harness import Skip, test
 from objects import port
 from t_lifecycle import ONE, THREE
 from topology import NODE, pod_address, remote_address
@@ -90,3 +90,172 @@ def a_table_of_one_family_alone_goes_too_and_one_that_comes_later_stays(t):
         daemon.wait_log('"tables repaired"', mark)
         t.equal("tables", ["table ip kube-proxy", "table ip kubenft", "table ip6 kubenft"],
                 _tables(t))
+
+
+# As kube-proxy's iptables mode and the kubelet write it, and two neighbours.
+IPTABLES = """*filter
+:INPUT ACCEPT [0:0]
+:KUBE-FIREWALL - [0:0]
+:KUBE-FORWARD - [0:0]
+:KUBE-EXTERNAL-SERVICES - [0:0]
+:MINE - [0:0]
+-A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES
+-A INPUT -j KUBE-FIREWALL
+-A INPUT -j MINE
+-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+-A MINE -s 192.0.2.77/32 -j DROP
+COMMIT
+*nat
+:KUBE-SERVICES - [0:0]
+:KUBE-NODEPORTS - [0:0]
+:KUBE-POSTROUTING - [0:0]
+:KUBE-MARK-MASQ - [0:0]
+:KUBE-KUBELET-CANARY - [0:0]
+:KUBE-SVC-TCOU7JCQXEZGVUNU - [0:0]
+:KUBE-SEP-6E7XQMQ4RAYOWTTM - [0:0]
+:CNI-SETMARK - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+-A PREROUTING -d 192.0.2.99/32 -j CNI-SETMARK
+-A CNI-SETMARK -j KUBE-MARK-MASQ
+-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
+-A KUBE-SERVICES -d {ip}/32 -p {protocol} -m {protocol} --dport 80 -j KUBE-SVC-TCOU7JCQXEZGVUNU
+-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+-A KUBE-SVC-TCOU7JCQXEZGVUNU -j KUBE-SEP-6E7XQMQ4RAYOWTTM
+-A KUBE-SEP-6E7XQMQ4RAYOWTTM -j KUBE-MARK-MASQ
+-A KUBE-SEP-6E7XQMQ4RAYOWTTM -p {protocol} -m {protocol} -j DNAT --to-destination {backend}
+COMMIT
+"""
+
+# What stays of it: the kubelet's, the neighbours', and what a neighbour uses.
+STAYS = [":CNI-SETMARK", ":KUBE-FIREWALL", ":KUBE-KUBELET-CANARY", ":KUBE-MARK-MASQ", ":MINE",
+         "-A CNI-SETMARK -j KUBE-MARK-MASQ", "-A INPUT -j KUBE-FIREWALL", "-A INPUT -j MINE",
+         "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000",
+         "-A MINE -s 192.0.2.77/32 -j DROP",
+         "-A PREROUTING -d 192.0.2.99/32 -j CNI-SETMARK"]
+
+
+def _cleanup(t):
+    done = t.command("cleanup", "--kube-proxy")
+    t.equal("exit status", 0, done.returncode, done.stderr)
+    return done.stderr
+
+
+def _has_command(t, *names):
+    for name in names:
+        if t.node.command("sh", "-c", f"command -v {name}").returncode != 0:
+            raise Skip(f"there is no {name} here")
+
+
+@contextlib.contextmanager
+def _iptables_mode(t, tool, ip, backend):
+    _has_command(t, f"{tool}-restore", f"{tool}-save")
+    text = IPTABLES.format(ip=ip, backend=backend, protocol="tcp")
+    try:
+        done = t.node.command(f"{tool}-restore", input=text)
+        if done.returncode != 0 and "legacy" in tool:
+            raise Skip(f"no legacy iptables in this kernel: {done.stderr}")
+        t.equal(f"{tool}-restore: exit status", 0, done.returncode, done.stderr)
+        yield
+    finally:
+        for table in ("filter", "nat"):
+            if "legacy" in tool:
+                for command in ("-F", "-X"):
+                    t.node.command(tool, "-t", table, command)
+            else:
+                t.nft("delete", "table", "ip", table)
+
+
+def _chains_and_rules(t, tool):
+    """What tool-save prints, without base chains and counters."""
+    lines = t.node.command(f"{tool}-save").stdout.splitlines()
+    return sorted(line.split(" - ")[0] for line in lines
+                  if line.startswith("-A ") or (line.startswith(":") and " - " in line))
+
+
+@test(quick=True)
+def cleanup_removes_what_iptables_mode_has_left_in_nf_tables_and_no_more(t):
+    service, piece = t.web([pod_address(12, 4)])
+    with _iptables_mode(t, "iptables-nft", service.ip(4), f"{ONE}:8080"):
+        t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
+        daemon = t.run(service, piece)
+        daemon.wait_log("chains of kube-proxy's iptables mode are in force beside ours")
+        heard = t.transactions()
+        log = _cleanup(t)
+        t.equal("what is left", sorted(STAYS), _chains_and_rules(t, "iptables-nft"))
+        t.true("counts", 'removed from nf_tables" tables=0 chains=7 jumps=5' in log, log)
+        t.true("what stays is named", 'chain="KUBE-MARK-MASQ"' in log, log)
+        heard.of(0)
+        t.equal("transactions of it", 1, len([x for x in heard.seen if x.process == "kubenft"]))
+        t.answered_by(t.client, "tcp", service.ip(4), 80, [pod_address(12, 4)])
+        _cleanup(t)
+        t.equal("what is left", sorted(STAYS), _chains_and_rules(t, "iptables-nft"))
+
+
+@test()
+def cleanup_removes_kube_proxys_tables_and_no_others(t):
+    with _kube_proxy(t, []):
+        t.nft_ok("add", "table", "inet", "kube-proxy-mine")
+        log = _cleanup(t)
+        t.equal("tables", ["table inet kube-proxy-mine"], _tables(t))
+        t.true("counts", 'removed from nf_tables" tables=2' in log, log)
+        t.nft_ok("delete", "table", "inet", "kube-proxy-mine")
+
+
+@test()
+def cleanup_names_what_is_in_the_old_iptables_and_changes_nothing(t):
+    service, _ = t.web([ONE])
+    with _iptables_mode(t, "iptables-legacy", service.ip(4), f"{ONE}:8080"):
+        before = _chains_and_rules(t, "iptables-legacy")
+        log = _cleanup(t)
+        t.equal("its rules", before, _chains_and_rules(t, "iptables-legacy"))
+        t.true("tables and command are named", 'legacy iptables rules" tables="' in log and
+               "iptables-legacy-save | grep -v KUBE- | iptables-legacy-restore" in log, log)
+    log = _cleanup(t)
+    t.true("empty legacy tables are not", "legacy" not in log, log)
+
+
+@test()
+def cleanup_destroys_kube_proxys_ip_sets_but_none_in_use(t):
+    _has_command(t, "ipset", "iptables-nft")
+    for name in ("KUBE-CLUSTER-IP", "KUBE-LOOP-BACK", "mine"):
+        done = t.node.command("ipset", "create", name, "hash:ip")
+        if done.returncode != 0:
+            raise Skip(f"no IP sets in this kernel: {done.stderr}")
+    try:
+        t.node.command("iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "KUBE-LOOP-BACK",
+                       "src", "-j", "DROP")
+        done = t.command("cleanup", "--kube-proxy")
+        sets = t.node.command("ipset", "list", "-n").stdout.split()
+        t.equal("sets", ["KUBE-LOOP-BACK", "mine"], sorted(sets))
+        t.true("the one in use is named", 'set="KUBE-LOOP-BACK"' in done.stderr, done.stderr)
+    finally:
+        t.nft("delete", "table", "ip", "filter")
+        t.node.command("ipset", "destroy")
+
+
+@test()
+def cleanup_deletes_the_device_of_ipvs_mode_only_if_it_is_a_dummy(t):
+    t.node.ip("link add kube-ipvs0 type veth peer name kube-ipvs1")
+    try:
+        log = _cleanup(t)
+        t.true("one of another kind is named", "of kind 'veth', not dummy" in log, log)
+        t.node.ip("link show kube-ipvs0")
+    finally:
+        t.node.ip("link del kube-ipvs0")
+    if t.node.command("ip", "link", "add", "kube-ipvs0", "type", "dummy").returncode != 0:
+        raise Skip("no dummy devices in this kernel")
+    t.true("it is removed", "device removed" in _cleanup(t))
+    t.true("it is gone", t.node.command("ip", "link", "show", "kube-ipvs0").returncode != 0)
+
+
+@test()
+def cleanup_of_kube_proxys_is_fine_with_nothing_there_and_leaves_ours_alone(t):
+    service, piece = t.web([ONE])
+    t.run(service, piece)
+    log = _cleanup(t)
+    t.true("nothing was removed", "tables=0 chains=0" in log and "sets=0" in log, log)
+    t.equal("tables", ["table ip kubenft", "table ip6 kubenft"], _tables(t))
+    t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])

@@ -8,7 +8,7 @@ pure='assert|ctype|endian|errno|inttypes|limits|math|stdalign|stdarg|stdbool|std
 pure+='|stdlib|string|strings|arpa/inet|netinet/in|sys/types|sys/uio|sanitizer/asan_interface'
 files='dirent|fcntl|poll|unistd|sys/inotify|sys/mman|sys/socket|sys/stat|sys/vfs'
 sockets='fcntl|poll|time|unistd|sys/socket'
-netlink='libmnl/[a-z_]+|libnftnl/[a-z_]+|linux/netfilter|linux/netfilter/[a-z0-9_]+'
+netlink='libmnl/[a-z_]+|libnftnl/[a-z_]+|linux/netfilter|linux/netfilter/[a-z0-9_/]+'
 netlink+='|linux/netfilter_ipv[46]|linux/in|linux/in6|linux/netlink|linux/rtnetlink'
 
 # allowed FILE: sets $ours to what it may include in quotes, $theirs to what in angle brackets.

@@ -234,13 +234,18 @@ static void tells_pods_by_interface(void **state)
 static void runs_without_a_command(void **state)
 {
 	static const char *const args[MAX_ARGS + 1] = { "--source", "x", "--masquerade-all=false" };
+	static const char *const cleanup[MAX_ARGS + 1] = { "cleanup", "--kube-proxy" };
 	static const char *const guarded[MAX_ARGS + 1] = { "--source", "x", "--table-owner=false",
 		                                           "--check-period=90s" };
 	struct options options;
 	struct err err = { 0 };
 
 	(void)state;
+	assert_int_equal(parse(cleanup, &options, &err), 0);
+	assert_int_equal(options.command, COMMAND_CLEANUP);
+	assert_true(options.kube_proxy);
 	assert_int_equal(parse(guarded, &options, &err), 0);
+	assert_false(options.kube_proxy);
 	assert_false(options.table_owner);
 	assert_int_equal(options.check_period_us, 90000000);
 	assert_int_equal(parse(args, &options, &err), 0);
