@@ -34,6 +34,7 @@ struct sync {
 	bool can_enlarge; /* it makes maps larger, as far as we know */
 	bool enlarged;    /* the batch at hand asks for that */
 	bool began;   /* a refill was committed: a rival that comes later is none of our business */
+	bool staged;  /* all that was there is staged again: it need not be planned anew */
 	bool rebuild; /* do not adopt tables in the next refill */
 };
 
@@ -91,7 +92,10 @@ bool sync_is_known(const struct sync *sync)
 
 void sync_forget(struct sync *sync, bool rebuild)
 {
-	nftx_state_forget(sync->state);
+	if (nftx_state_is_known(sync->state)) {
+		nftx_state_doubt(sync->state);
+		sync->staged = true;
+	}
 	sync->rebuild |= rebuild;
 }
 
@@ -157,6 +161,7 @@ static void follow_options(struct sync *sync)
 	memcpy(sync->nft, nft, sizeof(nft));
 	nftx_state_free(sync->state);
 	sync->state = nftx_state_new(nft);
+	sync->staged = false;
 }
 
 /* Hands what the planner has to the state. */
@@ -164,10 +169,12 @@ static void stage(struct sync *sync, struct sync_report *report, struct diags *d
 {
 	struct proxy_changes changes;
 
-	if (report->refill)
+	if (report->refill && !sync->staged)
 		proxy_planner_touch_all(sync->planner);
 	proxy_planner_changes(sync->planner, &changes, diags);
-	report->services = changes.count;
+	report->services =
+		sync->staged ? proxy_planner_counts(sync->planner).services : changes.count;
+	sync->staged = false;
 	for (size_t i = 0; i < changes.count; i++) {
 		if (sync->watch != NULL)
 			sync->watch(sync->watch_ctx, changes.services[i]);

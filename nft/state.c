@@ -105,17 +105,40 @@ static struct place *get_place(struct nftx_state *state, uint32_t id)
 	return &state->places[id];
 }
 
+static void note_staged(struct nftx_state *state, uint32_t id)
+{
+	state->staged = vec_reserve(state->staged, &state->staged_cap, state->staged_count + 1,
+	                            sizeof(*state->staged));
+	state->staged[state->staged_count++] = id;
+}
+
+void nftx_state_doubt(struct nftx_state *state)
+{
+	ASSERT(state->known && state->staged_count == 0 && !state->networks_staged);
+	for (size_t id = 0; id < state->place_count; id++) {
+		struct place *place = &state->places[id];
+
+		if (place->present == NULL)
+			continue;
+		note_staged(state, (uint32_t)id);
+		place->staged = place->present;
+		place->present = NULL;
+	}
+	state->staged_networks = state->networks;
+	state->networks = (struct networks){ 0 };
+	state->networks_staged = true;
+	state->timeout_count = 0;
+	state->known = false;
+}
+
 void nftx_state_stage(struct nftx_state *state, struct lb_service *service)
 {
 	struct place *place = get_place(state, service->id);
 
 	if (place->present != NULL)
 		nftx_keep_service_slots(place->present, service);
-	if (place->staged == NULL) {
-		state->staged = vec_reserve(state->staged, &state->staged_cap,
-		                            state->staged_count + 1, sizeof(*state->staged));
-		state->staged[state->staged_count++] = service->id;
-	}
+	if (place->staged == NULL)
+		note_staged(state, service->id);
 	free(place->staged);
 	place->staged = service;
 }

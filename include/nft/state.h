@@ -41,6 +41,10 @@ bool nftx_state_is_known(const struct nftx_state *state);
 /** nftx_state_forget() - the present is not known any more; what is staged is dropped too. */
 void nftx_state_forget(struct nftx_state *state);
 
+/** nftx_state_doubt() - the present, which was known, may not be so any more: all of it is staged
+ *  again, so that a refill needs nothing but what has changed besides. */
+void nftx_state_doubt(struct nftx_state *state);
+
 /** nftx_state_stage() - @service shall be so; taken. The last one staged of an id counts. */
 void nftx_state_stage(struct nftx_state *state, struct lb_service *service);
 

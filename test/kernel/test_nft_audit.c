@@ -20,14 +20,28 @@ static const struct nftx_options options[2] = { { .detect = NFTX_DETECT_CIDR },
 static struct nftx_sock *sock;
 static struct nftx_state *state;
 
-/* Brings plain tables into the kernel. */
+/* Brings what is staged into plain tables. */
+static void refill(void)
+{
+	struct nftx_survey survey;
+	struct nftx_batch *batch;
+	struct err err = { 0 };
+
+	assert_int_equal(nftx_survey(sock, options, 0, &survey, &err), 0);
+	batch = nftx_state_refill(state, survey.ground);
+	nftx_batch_end(batch, true);
+	if (nftx_sock_commit(sock, batch, &err) < 0)
+		fail_msg("%s", err.msg);
+	nftx_batch_free(batch);
+	nftx_survey_done(&survey);
+	nftx_state_committed(state);
+}
+
 static int fill(void **unused)
 {
 	static struct ipcidr cidrs[2];
 	struct lb_networks networks = { 1, 1, &cidrs[0], &cidrs[1] };
 	uint64_t random = 7;
-	struct nftx_survey survey;
-	struct nftx_batch *batch;
 	struct err err = { 0 };
 
 	(void)unused;
@@ -39,14 +53,7 @@ static int fill(void **unused)
 	for (uint32_t id = 0; id < SERVICES; id++)
 		nftx_state_stage(state, random_service(&random, id));
 	nftx_state_stage_networks(state, &networks);
-	assert_int_equal(nftx_survey(sock, options, 0, &survey, &err), 0);
-	batch = nftx_state_refill(state, survey.ground);
-	nftx_batch_end(batch, true);
-	if (nftx_sock_commit(sock, batch, &err) < 0)
-		fail_msg("%s", err.msg);
-	nftx_batch_free(batch);
-	nftx_survey_done(&survey);
-	nftx_state_committed(state);
+	refill();
 	return 0;
 }
 
@@ -162,11 +169,44 @@ static void finds_what_was_done(void **unused)
 	}
 }
 
+/* What was known is enough to bring it all back, with what has changed besides. */
+static void refills_what_was_known(void **unused)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	struct nftx_elems before = { 0 };
+	struct nftx_elems after = { 0 };
+	struct nftx_diff diff = { 0 };
+	uint64_t random = 8;
+
+	(void)unused;
+	nftx_state_elements(state, &before);
+	nftx_state_doubt(state);
+	assert_false(nftx_state_is_known(state));
+	assert_int_equal(system("nft flush ruleset"), 0);
+	refill();
+	audit(&text);
+	assert_string_equal(text.text, "elements missing 0 foreign 0 changed 0");
+	nftx_state_elements(state, &after);
+	nftx_diff_elems(&before, &after, &diff);
+	assert_int_equal(diff.del.count + diff.add.count, 0);
+	nftx_state_doubt(state);
+	nftx_state_stage(state, random_service(&random, 3));
+	nftx_state_stage(state, random_service(&random, SERVICES));
+	refill();
+	text.len = 0;
+	audit(&text);
+	assert_string_equal(text.text, "elements missing 0 foreign 0 changed 0");
+	nftx_diff_done(&diff);
+	free(before.list);
+	free(after.list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(finds_nothing, fill, leave),
 		cmocka_unit_test(finds_what_was_done),
+		cmocka_unit_test_setup_teardown(refills_what_was_known, fill, leave),
 	};
 
 	netns_enter();
