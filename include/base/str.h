@@ -60,6 +60,9 @@ int str_to_time(const char *text, int64_t *out) MUST_CHECK;
  */
 int str_to_duration(const char *text, uint64_t *out_us) MUST_CHECK;
 
+/** strbuf_duration() - append a duration as Go prints it: "1h0m0s", "1.5s", "20ms", "0s". */
+void strbuf_duration(struct strbuf *buf, uint64_t us);
+
 /** str_to_milli() - a decimal number with an optional fraction, in thousandths: "5", "0.25", "1e1" is none.
  *
  * Digits beyond the third after the point are dropped.

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define YEAR_S (366ull * 86400)
+#define NS_PER_S 1000000000u
+#define YEAR_NS (366ull * 86400 * NS_PER_S)
 
 /* "12.5" as 12 and 500000000; at least one digit. */
 struct decimal {
@@ -59,9 +60,21 @@ static const struct unit *find_unit(const char *text)
 	return NULL;
 }
 
+/* In whole nanoseconds: in doubles, some of what strbuf_duration() prints comes back a microsecond
+ * less. Return: UINT64_MAX when it is more than a year. */
+static uint64_t in_ns(const struct decimal *number, const struct unit *unit)
+{
+	uint64_t fraction = unit->ns < NS_PER_S ? number->nano * unit->ns / NS_PER_S
+	                                        : number->nano * (unit->ns / NS_PER_S);
+
+	if (number->whole > YEAR_NS / unit->ns)
+		return UINT64_MAX;
+	return number->whole * unit->ns + fraction;
+}
+
 int str_to_duration(const char *text, uint64_t *out_us)
 {
-	double total_ns = 0;
+	uint64_t total_ns = 0;
 
 	if (strcmp(text, "0") == 0) {
 		*out_us = 0;
@@ -72,6 +85,7 @@ int str_to_duration(const char *text, uint64_t *out_us)
 	while (*text != '\0') {
 		struct decimal number;
 		const struct unit *unit;
+		uint64_t ns;
 		int len = read_decimal(text, &number);
 
 		if (len < 0)
@@ -79,13 +93,46 @@ int str_to_duration(const char *text, uint64_t *out_us)
 		unit = len > 0 ? find_unit(text + len) : NULL;
 		if (unit == NULL)
 			return -EINVAL;
-		total_ns += ((double)number.whole + (double)number.nano / 1e9) * (double)unit->ns;
+		ns = in_ns(&number, unit);
+		if (ns > YEAR_NS || total_ns + ns > YEAR_NS)
+			return -ERANGE;
+		total_ns += ns;
 		text += (size_t)len + strlen(unit->name);
 	}
-	if (total_ns > (double)YEAR_S * 1e9)
-		return -ERANGE;
-	*out_us = (uint64_t)(total_ns / 1000);
+	*out_us = total_ns / 1000;
 	return 0;
+}
+
+/* @whole and @rest, of which 10^@digits are one, without zeros at the end: "1.5". */
+static void put_decimal(struct strbuf *buf, unsigned whole, unsigned rest, int digits)
+{
+	strbuf_printf(buf, "%u.%0*u", whole, digits, rest);
+	while (buf->text[buf->len - 1] == '0')
+		buf->text[--buf->len] = '\0';
+	if (buf->text[buf->len - 1] == '.')
+		buf->text[--buf->len] = '\0';
+}
+
+void strbuf_duration(struct strbuf *buf, uint64_t us)
+{
+	uint64_t hours = us / 3600000000;
+	uint64_t minutes = us / 60000000 % 60;
+
+	if (us > 0 && us < 1000) {
+		strbuf_printf(buf, "%u\xc2\xb5s", (unsigned)us);
+		return;
+	}
+	if (us > 0 && us < 1000000) {
+		put_decimal(buf, (unsigned)(us / 1000), (unsigned)(us % 1000), 3);
+		strbuf_puts(buf, "ms");
+		return;
+	}
+	if (hours > 0)
+		strbuf_printf(buf, "%lluh", (unsigned long long)hours);
+	if (hours > 0 || minutes > 0)
+		strbuf_printf(buf, "%um", (unsigned)minutes);
+	put_decimal(buf, (unsigned)(us / 1000000 % 60), (unsigned)(us % 1000000), 6);
+	strbuf_puts(buf, "s");
 }
 
 int str_to_milli(const char *text, uint32_t max, uint32_t *out)

@@ -70,10 +70,45 @@ static void reads_decimals(void **state)
 	}
 }
 
+static const struct {
+	uint64_t us;
+	const char *text;
+} printed[] = {
+	{ 0, "0s" },
+	{ 7, "7\xc2\xb5s" },
+	{ 1000, "1ms" },
+	{ 1050, "1.05ms" },
+	{ 500000, "500ms" },
+	{ 999999, "999.999ms" },
+	{ 1000000, "1s" },
+	{ 1500000, "1.5s" },
+	{ 1000001, "1.000001s" },
+	{ 60000000, "1m0s" },
+	{ 90500000, "1m30.5s" },
+	{ 3600000000, "1h0m0s" },
+	{ 86400000000, "24h0m0s" },
+};
+
+static void prints_durations_that_it_reads(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(printed); i++) {
+		struct strbuf text = { 0 };
+		uint64_t us = 77;
+
+		strbuf_duration(&text, printed[i].us);
+		assert_string_equal(text.text, printed[i].text);
+		assert_int_equal(str_to_duration(text.text, &us), 0);
+		assert_int_equal(us, printed[i].us);
+		strbuf_done(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_durations),
+		cmocka_unit_test(prints_durations_that_it_reads),
 		cmocka_unit_test(reads_decimals),
 	};
 
