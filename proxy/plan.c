@@ -346,8 +346,14 @@ struct lb_service *proxy_plan_service(uint32_t id, const char *name,
 	char subject[2 * PROXY_MAX_NAME + 16];
 	struct endpoint_scratch scratch = { 0 };
 	struct draft d = { .service = service, .facts = facts, .diags = diags, .subject = subject };
+	struct proxy_service closed;
 	struct lb_service *out;
 
+	if (service != NULL && facts->no_external_ips) {
+		closed = *service;
+		closed.external_ip_count = 0;
+		d.service = &closed;
+	}
 	if (service != NULL) {
 		(void)snprintf(subject, sizeof(subject), "Service %s", name);
 		plan_ranges(&d);

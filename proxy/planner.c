@@ -32,6 +32,8 @@ struct proxy_planner {
 	size_t config_pod_count;
 	struct ipcidr *node_port_cidrs;
 	size_t node_port_cidr_count;
+	bool no_external_ips;
+	struct ipaddr bind_address;
 
 	struct proxy_store *store;
 	struct claims *claims;
@@ -55,9 +57,15 @@ static void *copy_array(const void *from, size_t count, size_t size)
 	return copy;
 }
 
-/* The first address of @family that the Node has, InternalIPs first (section 1.5). */
-static struct ipaddr node_ip(const struct proxy_node *node, uint8_t family)
+/* The first address of @family that the Node has, InternalIPs first; the operator's word comes
+ * before the Node's (section 1.5). */
+static struct ipaddr node_ip(const struct proxy_planner *planner, const struct proxy_node *node,
+                             uint8_t family)
 {
+	if (planner->bind_address.family == family)
+		return planner->bind_address;
+	if (node == NULL)
+		return (struct ipaddr){ 0 };
 	for (size_t i = 0; i < node->internal_ip_count; i++)
 		if (node->internal_ips[i].family == family)
 			return node->internal_ips[i];
@@ -139,8 +147,9 @@ static struct facts derive_facts(const struct proxy_planner *planner)
 	const struct proxy_node *node = store_node(planner->store);
 	struct facts out = { .zone = xstrdup(node != NULL ? node->zone : "") };
 
-	for (size_t f = 0; node != NULL && f < 2; f++)
-		out.view.node_ips[f] = node_ip(node, f == 0 ? 4 : 6);
+	for (size_t f = 0; f < 2; f++)
+		out.view.node_ips[f] = node_ip(planner, node, f == 0 ? 4 : 6);
+	out.view.no_external_ips = planner->no_external_ips;
 	out.view.node_name = planner->node_name;
 	out.view.zone = out.zone;
 	select_node_ports(planner, &out);
@@ -210,6 +219,8 @@ struct proxy_planner *proxy_planner_new(const struct proxy_config *config,
 
 	planner->node_name = xstrdup(config->node_name);
 	planner->pods_of_node = config->pods_of_node;
+	planner->no_external_ips = config->no_external_ips;
+	planner->bind_address = config->bind_address;
 	planner->config_pod_count = config->pod_cidr_count;
 	planner->config_pods =
 		copy_array(config->pod_cidrs, config->pod_cidr_count, sizeof(struct ipcidr));

@@ -8,6 +8,8 @@
  * Service, its slices and the facts about the node.
  */
 
+#include <stdbool.h>
+
 #include "base/diag.h"
 #include "lb.h"
 #include "proxy/object.h"
@@ -31,6 +33,7 @@ struct proxy_facts {
 	const struct ipaddr
 		*node_port_addresses; /* NodePorts are served on these; sorted, no loopback */
 	size_t node_port_address_count;
+	bool no_external_ips; /* spec.externalIPs does not count */
 };
 
 /** proxy_plan_service() - plan one Service.

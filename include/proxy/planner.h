@@ -32,6 +32,9 @@ struct proxy_config {
 	size_t node_port_cidr_count;          /* 0: on the Node's primary addresses */
 	const struct ipcidr *pod_cidrs;       /* what counts as a pod source */
 	size_t pod_cidr_count;
+	bool no_external_ips; /* spec.externalIPs of all Services does not count */
+	struct ipaddr
+		bind_address; /* in place of the Node's primary address of its family; none: that */
 };
 
 struct proxy_planner; /* opaque: object store, claims, what is to be planned again */

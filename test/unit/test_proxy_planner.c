@@ -254,6 +254,51 @@ static void serves_node_ports_on_ranges(void **state)
 	}
 }
 
+/* bindAddress: in place of the Node's address of its family, with or without a Node. */
+static void takes_the_address_that_it_is_told(void **state)
+{
+	struct proxy_config config = { .node_name = "node-1" };
+	struct proxy_planner *planner;
+	struct proxy_changes changes;
+	struct strbuf text = { 0 };
+	struct diags diags = { 0 };
+
+	(void)state;
+	assert_int_equal(ipaddr_parse("192.0.2.7", &config.bind_address, NULL), 0);
+	planner = proxy_planner_new(&config, PLANNER_SEED);
+	(void)put(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.1 fd00::1",
+	                           .ports = "-:tcp:80:30080"));
+	proxy_planner_changes(planner, &changes, &diags);
+	node_ports_text(&changes, &text);
+	assert_string_equal(text.text, "192.0.2.7 ");
+	proxy_changes_done(&changes);
+	strbuf_clear(&text);
+	(void)put(planner, make_node("node-1", "192.0.2.1 2001:db8::1", ""));
+	proxy_planner_changes(planner, &changes, &diags);
+	node_ports_text(&changes, &text);
+	assert_string_equal(text.text, "192.0.2.7 2001:db8::1 ");
+	proxy_changes_done(&changes);
+	strbuf_done(&text);
+	proxy_planner_free(planner);
+}
+
+/* Feature gate AllowServiceExternalIPs=false: other addresses of the Service stay. */
+static void leaves_out_external_ips(void **state)
+{
+	const struct proxy_config config = { .node_name = "node-1", .no_external_ips = true };
+	struct proxy_planner *planner = proxy_planner_new(&config, PLANNER_SEED);
+
+	(void)state;
+	(void)put(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.1", .ports = "-:tcp:80",
+	                           .external_ips = "203.0.113.9", .ingress_ips = "203.0.113.8",
+	                           .type = PROXY_LOAD_BALANCER));
+	expect_changes(planner,
+	               "* ns/a\n10.96.0.1 tcp 80 none all{}\n"
+	               "203.0.113.8 tcp 80 external none all{}\n",
+	               NULL);
+	proxy_planner_free(planner);
+}
+
 /* detectLocalMode NodeCIDR: the Node's podCIDRs, live. */
 static void takes_pods_from_the_node(void **state)
 {
@@ -421,6 +466,8 @@ int main(void)
 		cmocka_unit_test(shares_addresses),
 		cmocka_unit_test(follows_the_node),
 		cmocka_unit_test(serves_node_ports_on_ranges),
+		cmocka_unit_test(takes_the_address_that_it_is_told),
+		cmocka_unit_test(leaves_out_external_ips),
 		cmocka_unit_test(takes_pods_from_the_node),
 		cmocka_unit_test(merges_service_cidrs),
 		cmocka_unit_test(applies_a_list_as_a_whole),
