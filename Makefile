@@ -239,6 +239,9 @@ cover: ## line coverage of unit, golden and kernel tests into build/cov/index.ht
 golden-update: all ## rewrite the golden files; git shows what changed
 	@KUBENFT=$(CURDIR)/$(B)/kubenft test/golden/run --update
 
+reference-update: $(B)/test/unit/test_cmd_reference ## write the settings into README.md and the manual page
+	@REFERENCE_UPDATE=1 $< >/dev/null
+
 format: ## put all sources into shape
 	@find cmd proxy watch nft include test -name '*.[ch]' -exec clang-format-14 -i {} +
 
@@ -266,4 +269,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all test kernel-test e2e image image-root image-test lint check fuzz fuzz-smoke run-fuzz bench demo cover golden-update \
-	format install uninstall clean help FORCE
+	reference-update format install uninstall clean help FORCE

@@ -14,6 +14,8 @@
 #define EXIT_USAGE 2   /* all others */
 
 int command_run(const struct options *options);
+/** command_init() - run --init-only: what needs privilege at the start, and nothing else. */
+int command_init(const struct options *options);
 int command_diff(const struct options *options);
 int command_plan(const struct options *options);
 int command_cleanup(const struct options *options);

@@ -20,6 +20,8 @@ struct proxy_planner *command_planner(const struct options *options)
 		.pods_of_node = options->detect == DETECT_NODE_CIDR,
 		.node_port_cidrs = options->node_port_cidrs,
 		.node_port_cidr_count = options->node_port_cidr_count,
+		.no_external_ips = options->no_external_ips,
+		.bind_address = options->bind_address,
 	};
 	uint8_t seed[16] = { 0 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/commands.h"
+#include "cmd/config_text.h"
 #include "cmd/version.h"
 
 static int print_help(enum command command)
@@ -24,33 +25,66 @@ static int print_version(void)
 	return n > 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int main(int argc, char **argv)
+static int write_config(const struct options *options)
 {
-	struct options options = { 0 };
 	struct err err = { 0 };
 
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return print_help(0) == EXIT_SUCCESS && argc >= 2 ? EXIT_SUCCESS : EXIT_USAGE;
-	if (strcmp(argv[1], "--version") == 0)
-		return print_version();
-	if (options_parse(argc, argv, &options, &err) < 0) {
-		(void)fprintf(stderr, "kubenft: %s\n", err.msg);
-		return EXIT_USAGE;
+	if (config_write(options->settings, options->write_config_to, &err) < 0) {
+		log_error("configuration not written", LOG_STR("reason", err.msg));
+		return EXIT_FAILURE;
 	}
-	log_setup(options.log_format, options.verbosity);
-	if (options.help)
-		return print_help(options.command);
-	switch (options.command) {
+	log_info("configuration written", LOG_STR("file", options->write_config_to));
+	return EXIT_SUCCESS;
+}
+
+/* What kube-proxy's flags make of run comes in kube-proxy's order. */
+static int run(const struct options *options)
+{
+	if (options->write_config_to != NULL)
+		return write_config(options);
+	if (options->cleanup)
+		return command_cleanup(options);
+	return options->init_only ? command_init(options) : command_run(options);
+}
+
+static int dispatch(const struct options *options)
+{
+	if (options->help)
+		return print_help(options->command);
+	if (options->version)
+		return print_version();
+	log_setup(options->log_format, options->verbosity);
+	for (size_t i = 0; i < options->findings.count; i++)
+		log_warning("configuration", LOG_STR("setting", options->findings.list[i].subject),
+		            LOG_STR("reason", options->findings.list[i].text));
+	switch (options->command) {
 	case COMMAND_RUN:
-		return command_run(&options);
+		return run(options);
 	case COMMAND_DIFF:
-		return command_diff(&options);
+		return command_diff(options);
 	case COMMAND_PLAN:
-		return command_plan(&options);
+		return command_plan(options);
 	case COMMAND_CLEANUP:
-		return command_cleanup(&options);
+		return command_cleanup(options);
 	case COMMAND_VERSION:
 		return print_version();
 	}
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { 0 };
+	struct err err = { 0 };
+	int ret;
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return print_help(0) == EXIT_SUCCESS && argc >= 2 ? EXIT_SUCCESS : EXIT_USAGE;
+	if (options_parse(argc, argv, &options, &err) < 0) {
+		(void)fprintf(stderr, "kubenft: %s\n", err.msg);
+		return EXIT_USAGE;
+	}
+	ret = dispatch(&options);
+	options_done(&options);
+	return ret;
 }

@@ -3,23 +3,28 @@
 #define CMD_OPTIONS_H
 
 /*
- * The command line. One table describes every option; parsing, --help and the
- * check against the man page come from it.
+ * What the operator has decided: the commands, and all settings as the rest of the
+ * program needs them. Where they come from is in cmd/settings.h and cmd/config.h.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/diag.h"
 #include "base/err.h"
 #include "base/ipaddr.h"
 #include "base/str.h"
 #include "cmd/log.h"
+#include "cmd/settings.h"
+#include "cmd/sysctl.h"
 #include "lb.h"
 #include "nft/layout.h"
 #include "proxy/object.h"
 
 #define OPTIONS_MAX_CIDRS 16
+#define OPTIONS_API_MILLI_QPS 5000
+#define OPTIONS_API_BURST 10
 
 /* The kernel's dump of a map, which a purge needs, is quadratic: four seconds with so many. */
 #define OPTIONS_MAX_AFFINITY 262144u
@@ -41,10 +46,29 @@ enum detect_mode {
 	DETECT_PREFIX, /* ... through interfaces whose names begin with --pod-interface-name-prefix */
 };
 
-/** All settings, with their defaults filled in. */
+/** Where to listen. */
+struct bind_address {
+	struct ipaddr addr;
+	uint16_t port; /* 0: nowhere */
+};
+
+/** All settings, with their defaults filled in. Release with options_done(). */
 struct options {
 	enum command command;
+	int argc; /* as given to options_parse() */
+	char **argv;
+	struct settings *settings; /* the same as text, with what was given; owned */
+	struct strbuf
+		config_text;   /* what the configuration file held; without text: there is none */
+	struct diags findings; /* what is accepted and has no effect, what the file has too much */
+
 	bool help;
+	bool version;
+	bool cleanup;
+	bool init_only;
+	const char *config;
+	const char *write_config_to;
+
 	const char *source;     /* file, directory or "-"; NULL: the API server */
 	const char *kubeconfig; /* NULL: what a pod is given */
 	const char *master;     /* the API server's URL, in place of the kubeconfig's; NULL: that */
@@ -52,7 +76,12 @@ struct options {
 		api_milli_qps; /* requests to the API server, thousandths a second; 0: any number */
 	uint32_t api_burst;
 	uint64_t min_sync_period_us;
+	uint64_t sync_period_us; /* longest pause before a failed sync is tried again */
 	char node_name[PROXY_MAX_NAME + 1];
+	struct ipaddr bind_address; /* in place of the Node's of this family; none: the Node's */
+	struct bind_address healthz_bind;
+	struct bind_address metrics_bind;
+	bool bind_hard_fail; /* end when one of them cannot be had */
 	struct ipcidr cluster_cidrs[OPTIONS_MAX_CIDRS];
 	size_t cluster_cidr_count;
 	enum detect_mode detect;
@@ -60,26 +89,34 @@ struct options {
 	char pod_interface_prefix[16];
 	struct ipcidr node_port_cidrs[OPTIONS_MAX_CIDRS];
 	size_t node_port_cidr_count; /* 0: the Node's primary addresses */
+	bool no_external_ips;
 	bool masquerade_all;
 	uint32_t affinity_size; /* 0: NFTX_AFFINITY_SIZE_DEFAULT */
 	bool table_owner;
 	uint64_t check_period_us; /* 0: never */
 	bool elements_only;
 	bool kube_proxy; /* clean up what that has left */
+	struct sysctl_settings sysctls;
+	int32_t oom_score;
 	enum log_format log_format;
 	uint32_t verbosity;
 };
 
-/** options_parse() - read the command line.
+/** options_parse() - read the command line, and the configuration file that it names.
  *
  * Without a subcommand, when the first argument is an option, the command is run:
- * kube-proxy's DaemonSet works with its command replaced.
+ * kube-proxy's DaemonSet works with its command replaced. For --help and --version
+ * nothing else is looked at.
  *
  * @argv: borrowed for the life of @out.
  *
- * Return: 0, or -EINVAL with a sentence that names the argument.
+ * Return: 0, or a negative errno with a sentence that names the argument, or the file and the
+ *         field; @out is then untouched.
  */
 int options_parse(int argc, char **argv, struct options *out, struct err *err) MUST_CHECK;
+
+/** options_done() - free what @options holds. */
+void options_done(struct options *options);
 
 /** options_help() - append the help of one command, or of the program when @command is 0. */
 void options_help(struct strbuf *buf, enum command command);

@@ -185,6 +185,18 @@ static void on_dump(struct ev_loop *loop, ev_signal *w, int events)
 	guard_log(&d->guard);
 }
 
+/* What kube-proxy does to a node before it does its work. */
+static int prepare_node(struct daemon *d, struct err *err)
+{
+	struct sysctl_root machine = sysctl_machine();
+	int ret = sysctl_apply(&machine, &d->options->sysctls, err);
+
+	if (ret < 0)
+		return ret;
+	sysctl_oom_score("/proc/self/oom_score_adj", d->options->oom_score);
+	return 0;
+}
+
 /* Before anything else, so that a signal during the start is answered when the loop runs. */
 static void start_watchers(struct daemon *d)
 {
@@ -221,9 +233,10 @@ static int start(struct daemon *d, struct err *err)
 {
 	int ret = nftx_sock_open(&d->sock, err);
 
+	if (ret == 0)
+		ret = prepare_node(d, err);
 	if (ret < 0)
 		return ret;
-	d->schedule.min_period_us = d->options->min_sync_period_us;
 	d->planner = command_planner(d->options);
 	d->sync = sync_new(d->options, d->planner, d->sock);
 	purge_init(&d->purge, d->loop, d->sync);
@@ -264,7 +277,12 @@ static void stop(struct daemon *d)
 
 int command_run(const struct options *options)
 {
-	struct daemon d = { .options = options, .exit_code = EXIT_FAILURE };
+	struct daemon d = {
+		.options = options,
+		.exit_code = EXIT_FAILURE,
+		.schedule = { .min_period_us = options->min_sync_period_us,
+		              .max_pause_us = options->sync_period_us },
+	};
 	struct err err = { 0 };
 
 	(void)signal(SIGPIPE, SIG_IGN);

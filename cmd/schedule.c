@@ -24,16 +24,18 @@ uint64_t schedule_wait(const struct schedule *schedule, uint64_t now_us)
 void schedule_done(struct schedule *schedule, uint64_t now_us, bool ok)
 {
 	uint64_t pause = SCHEDULE_RETRY_MIN_US;
+	uint64_t max = schedule->max_pause_us > pause ? schedule->max_pause_us : pause;
 
 	if (ok) {
 		*schedule = (struct schedule){ .min_period_us = schedule->min_period_us,
+			                       .max_pause_us = schedule->max_pause_us,
 			                       .not_before_us = now_us + schedule->min_period_us };
 		return;
 	}
-	for (uint32_t i = 0; i < schedule->failures && pause < SCHEDULE_RETRY_MAX_US; i++)
+	for (uint32_t i = 0; i < schedule->failures && pause < max; i++)
 		pause *= 2;
-	if (pause > SCHEDULE_RETRY_MAX_US)
-		pause = SCHEDULE_RETRY_MAX_US;
+	if (pause > max)
+		pause = max;
 	if (schedule->failures < UINT32_MAX)
 		schedule->failures++;
 	schedule->not_before_us = now_us + pause;

@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #define SCHEDULE_RETRY_MIN_US 100000u
-#define SCHEDULE_RETRY_MAX_US 30000000u
 #define SCHEDULE_IDLE UINT64_MAX
 
-/** Zero-initialise but for the first. */
+/** Zero-initialise but for the first two. */
 struct schedule {
 	uint64_t min_period_us;  /* from the end of one sync to the next (--min-sync-period) */
+	uint64_t max_pause_us;   /* before a failed one is tried again (syncPeriod) */
 	uint64_t dirty_since_us; /* oldest change that is not in the kernel; 0: none */
 	uint64_t not_before_us;
 	uint32_t failures; /* in a row */

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Every option and subcommand in --help is in the manual page, and the other way round.
+# Every option and subcommand in --help is in the manual page, and the other way round; so are
+# those without effect in the section that says so. What both say of an option, and what README.md
+# says, comes from the table of settings: test/unit/test_cmd_reference.c.
 . "$(dirname "$0")/lib.sh"
 
 page=cmd/kubenft.8
@@ -32,5 +34,14 @@ for option in $(comm -23 <(echo "$in_help") <(echo "$in_page")); do
 done
 for option in $(comm -13 <(echo "$in_help") <(echo "$in_page")); do
 	report "$page" "$(grep -nE -m1 "Fl -$option\b" "$page" | cut -d: -f1)" "--help does not know --$option"
+done
+
+idle_in_help=$("$kubenft" run --help 2>&1 | sed -n '/without effect/,$p' |
+	sed -nE 's/^ +(-[a-z], )?--([a-z][a-z0-9-]*).*/\2/p' | sort -u)
+idle_in_page=$(sed -nE '/^\.Ss Options without effect/,/^\.El/s/^\.It .*Fl -([a-z0-9-]+).*/\1/p' "$page" |
+	sort -u)
+for option in $(comm -3 <(echo "$idle_in_help") <(echo "$idle_in_page") | tr -d '\t'); do
+	report "$page" "$(grep -nE -m1 "Fl -$option\b" "$page" | cut -d: -f1)" \
+		"--help and the page do not agree whether --$option has an effect"
 done
 exit $LINT_STATUS

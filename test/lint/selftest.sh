@@ -156,6 +156,8 @@ printf '#!/bin/sh\necho "  run   start"\n' >build/kubenft
 finds options "an option that only the manual page has" 'does not know --source'
 printf '#!/bin/sh\necho "  run   start"\necho "  halt  stop"\necho "  --source PATH"\n' >build/kubenft
 finds options "a subcommand that the manual page lacks" 'subcommand halt'
+printf '#!/bin/sh\necho "  run   start"\necho "without effect:"\necho "  --source PATH"\n' >build/kubenft
+finds options "an option whose effect the manual page tells otherwise" 'whether --source has an effect'
 rm build/kubenft
 finds options "no binary" 'not built'
 echo '.Xyz' >>cmd/kubenft.8
