@@ -16,6 +16,7 @@
 #include "cmd/addresses.h"
 #include "cmd/clock.h"
 #include "cmd/commands.h"
+#include "cmd/config_watch.h"
 #include "cmd/flow_walk.h"
 #include "cmd/guard.h"
 #include "cmd/leftovers.h"
@@ -38,6 +39,7 @@ struct daemon {
 	ev_signal dump;
 
 	struct source *source;
+	struct config_watch *config_watch;
 	struct addresses *addresses;
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
@@ -185,6 +187,14 @@ static void on_dump(struct ev_loop *loop, ev_signal *w, int events)
 	guard_log(&d->guard);
 }
 
+static void on_config(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	log_info("stopping, the ruleset stays", LOG_STR("reason", "another configuration"));
+	ev_break(d->loop, EVBREAK_ALL);
+}
+
 /* What kube-proxy does to a node before it does its work. */
 static int prepare_node(struct daemon *d, struct err *err)
 {
@@ -195,6 +205,14 @@ static int prepare_node(struct daemon *d, struct err *err)
 		return ret;
 	sysctl_oom_score("/proc/self/oom_score_adj", d->options->oom_score);
 	return 0;
+}
+
+static void follow_config(struct daemon *d)
+{
+	struct err err = { 0 };
+
+	if (config_watch_open(d->loop, d->options, on_config, d, &d->config_watch, &err) < 0)
+		log_warning("configuration not followed", LOG_STR("reason", err.msg));
 }
 
 /* Before anything else, so that a signal during the start is answered when the loop runs. */
@@ -237,6 +255,7 @@ static int start(struct daemon *d, struct err *err)
 		ret = prepare_node(d, err);
 	if (ret < 0)
 		return ret;
+	follow_config(d);
 	d->planner = command_planner(d->options);
 	d->sync = sync_new(d->options, d->planner, d->sock);
 	purge_init(&d->purge, d->loop, d->sync);
@@ -264,6 +283,7 @@ static int start(struct daemon *d, struct err *err)
 static void stop(struct daemon *d)
 {
 	source_close(d->source);
+	config_watch_close(d->config_watch);
 	flow_walk_close(&d->flow_walk);
 	port_check_close(&d->port_check);
 	guard_close(&d->guard);

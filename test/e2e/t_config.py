@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The configuration: files of others, and what it does to the node."""
+"""The configuration: files of others, changes of it, and what it does to the node."""
 
 import os
 import re
 
 import objects
-from daemon import REFILLED, Daemon
+from daemon import REFILLED, Daemon, until
 from harness import Skip, test, test_rows
 from objects import port
 from topology import NODE_NAME, pod_address
@@ -35,6 +35,13 @@ def _config(t, text, name="config.conf"):
     path = os.path.join(t.directory, name)
     t.write_text(text, path)
     return path
+
+
+def _ends(t, daemon):
+    until(lambda: not daemon.is_running(), "the daemon ends")
+    daemon.stopped = True
+    t.equal("exit status", 0, daemon.process.returncode, daemon.log())
+    t.true("the log says why", "configuration file has changed" in daemon.log(), daemon.log())
 
 
 def _conntrack(t, name):
@@ -107,6 +114,86 @@ def what_is_written_reads_back_the_same(t):
         t.equal("the second file", text, b.read())
     for line in ("  min: 7", '  syncPeriod: "9s"', 'clusterCIDR: "10.244.0.0/16,fd00::/8"'):
         t.true(f"{line} is in it", line in text.split("\n"), text)
+
+
+# Changes
+
+def _write_in_place(t, path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _rename(t, path, text):
+    t.write_text(text, path)
+
+
+@test_rows([("written_in_place", _write_in_place), ("replaced", _rename)],
+           "a_configuration_that_is_{0}_ends_the_daemon_and_the_ruleset_stays",
+           quick=lambda *_: True)
+def change(t, _, write):
+    service, piece = t.web([ONE])
+    t.write(service, piece)
+    path = _config(t, HEAD)
+    daemon = _run(t, "--config", path)
+    write(t, path, HEAD + "oomScoreAdj: -998\n")
+    _ends(t, daemon)
+    t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
+
+
+def _volume(t, number, text):
+    """A ConfigMap volume as the kubelet makes it: a directory of data, behind a link."""
+    volume = os.path.join(t.directory, "volume")
+    data = f"..data{number}"
+    os.makedirs(os.path.join(volume, data))
+    with open(os.path.join(volume, data, "config.conf"), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.symlink(data, os.path.join(volume, "..data_tmp"))
+    os.rename(os.path.join(volume, "..data_tmp"), os.path.join(volume, "..data"))
+    path = os.path.join(volume, "config.conf")
+    if not os.path.lexists(path):
+        os.symlink("..data/config.conf", path)
+    return path
+
+
+@test_rows([("swaps_its_link", True), ("is_written_behind_a_swapped_link", False)],
+           "a_volume_that_{0}_ends_the_daemon_when_the_content_is_another",
+           quick=lambda _, swap: swap)
+def volume(t, _, swap):
+    t.write(*t.web([ONE]))
+    daemon = _run(t, "--config", _volume(t, 1, HEAD), "-v=2")
+    for number in (2, 3, 4):
+        _volume(t, number, HEAD)
+    path = _volume(t, 5, HEAD)
+    os.utime(path)
+    _still_turns(t, daemon)
+    if swap:
+        _volume(t, 6, HEAD + "oomScoreAdj: -998\n")
+    else:
+        _write_in_place(t, os.path.realpath(path), HEAD + "oomScoreAdj: -998\n")
+    _ends(t, daemon)
+
+
+def _still_turns(t, daemon):
+    """What came before has been looked at: the loop does a later change of the source."""
+    start = daemon.mark()
+    t.write(*t.web([ONE], name=f"turn{start}"))
+    daemon.wait_synced(start)
+    t.true("the daemon runs", daemon.is_running())
+
+
+@test(quick=True)
+def a_change_to_something_broken_changes_nothing_until_it_is_mended(t):
+    t.write(*t.web([ONE]))
+    path = _config(t, HEAD)
+    daemon = _run(t, "--config", path, "-v=2")
+    t.write_text("kind: [\n", path)
+    daemon.wait_log("changed and is refused")
+    os.unlink(path)
+    daemon.wait_log("configuration not read")
+    t.write_text(HEAD, path)
+    _still_turns(t, daemon)
+    t.write_text(HEAD + "# but for this\n", path)
+    _ends(t, daemon)
 
 
 # The node
