@@ -36,29 +36,40 @@ static int remove_tables(struct nftx_sock *sock, unsigned *removed, struct err *
 	return ret;
 }
 
-int command_cleanup(const struct options *options)
+static int remove_ours(struct nftx_sock *sock)
 {
-	struct nftx_sock *sock = NULL;
 	struct err err = { 0 };
 	unsigned removed = 0;
-	int ret = nftx_sock_open(&sock, &err);
+	int ret = 0;
 
-	if (ret == 0 && options->kube_proxy) {
-		bool ok = leftovers_remove(sock);
-
-		nftx_sock_close(sock);
-		return ok ? EXIT_SUCCESS : EXIT_FAILURE;
-	}
-	for (int i = 0; i < 3 && sock != NULL; i++) {
+	for (int i = 0; i < 3; i++) {
 		ret = remove_tables(sock, &removed, &err);
 		if (ret != -ENOENT) /* else somebody was faster: look again */
 			break;
 	}
-	nftx_sock_close(sock);
 	if (ret < 0) {
 		log_error("cleanup", LOG_STR("reason", err.msg));
 		return EXIT_FAILURE;
 	}
 	log_info("cleanup", LOG_U64("tables_removed", removed));
 	return EXIT_SUCCESS;
+}
+
+int command_cleanup(const struct options *options)
+{
+	bool is_whole = options->command == COMMAND_RUN; /* run --cleanup, as kube-proxy has it */
+	struct nftx_sock *sock;
+	struct err err = { 0 };
+	int status = EXIT_SUCCESS;
+
+	if (nftx_sock_open(&sock, &err) < 0) {
+		log_error("cleanup", LOG_STR("reason", err.msg));
+		return EXIT_FAILURE;
+	}
+	if ((options->kube_proxy || is_whole) && !leftovers_remove(sock))
+		status = EXIT_FAILURE;
+	if ((!options->kube_proxy || is_whole) && remove_ours(sock) != EXIT_SUCCESS)
+		status = EXIT_FAILURE;
+	nftx_sock_close(sock);
+	return status;
 }

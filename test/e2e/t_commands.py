@@ -178,7 +178,6 @@ def version_is_one_line(t):
 
 @test_rows([("an_unknown_command", ("frobnicate",)),
             ("an_unknown_option", ("run", "--frobnicate")),
-            ("run_without_source", ("run",)),
             ("a_wrong_range", ("plan", "--source", "-", "--cluster-cidr", "10.0.0.0/33"))],
            "{0}_is_a_usage_error")
 def usage(t, _, args):

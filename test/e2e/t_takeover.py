@@ -259,3 +259,15 @@ def cleanup_of_kube_proxys_is_fine_with_nothing_there_and_leaves_ours_alone(t):
     t.true("nothing was removed", "tables=0 chains=0" in log and "sets=0" in log, log)
     t.equal("tables", ["table ip kubenft", "table ip6 kubenft"], _tables(t))
     t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
+
+
+@test()
+def run_cleanup_removes_kube_proxys_tables_and_ours(t):
+    t.write(*t.web([ONE]))
+    daemon = t.start()
+    daemon.wait_log(r"synced.*refill")
+    daemon.stop()
+    with _kube_proxy(t, []):
+        done = t.command("run", "--cleanup")
+        t.equal("exit status", 0, done.returncode, done.stderr)
+        t.equal("tables", [], _tables(t))
