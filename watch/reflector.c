@@ -237,6 +237,13 @@ static bool refuses_stream(unsigned status)
 	       status == 501;
 }
 
+/* What has been listed before is not gone because we may not see it any more. */
+static bool is_absence(const struct watch_reflector *r)
+{
+	return r->resource->is_optional && (r->answered == 403 || r->answered == 404) &&
+	       (!r->status.is_listed || r->status.is_absent);
+}
+
 /* An answer that is not 200: usually with a Status as its body. */
 static void settle_refusal(struct watch_reflector *r, uint64_t now_us)
 {
@@ -248,7 +255,7 @@ static void settle_refusal(struct watch_reflector *r, uint64_t now_us)
 	reflector_forget_tree(r);
 	if (code == 410 || status.is_gone) {
 		gone(r, now_us);
-	} else if (r->resource->is_optional && (code == 403 || code == 404)) {
+	} else if (is_absence(r)) {
 		absent(r, now_us, status.text);
 	} else if (r->request == REQUEST_STREAM && refuses_stream(code)) {
 		r->no_stream_before_us = now_us + NO_STREAM_US;

@@ -335,6 +335,16 @@ static void does_without_what_is_optional(void **state)
 		expect_told(&rig, "begin end ");
 		assert_false(status_of(&rig)->is_absent);
 		assert_int_equal(status_of(&rig)->relists, 0);
+		/* what was there once stays when it is refused */
+		rig.now += 2000000;
+		assert_int_equal(body(&rig, BOOKMARK("8")), 0);
+		end(&rig);
+		expect_send(&rig, "watch=1 resourceVersion=8");
+		answer(&rig, codes[i], STATUS("403", "Forbidden"));
+		assert_false(status_of(&rig)->is_absent);
+		assert_int_equal(status_of(&rig)->failures, 1);
+		expect_pause(&rig, 600000, 1000000);
+		expect_told(&rig, "");
 		close_rig(&rig);
 		/* the others must be there */
 		open_rig(&rig, 1);
