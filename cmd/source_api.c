@@ -165,7 +165,7 @@ static void report_peer(struct peer *peer)
 		                    LOG_STR("reason", status->reason));
 		memcpy(peer->reason, status->reason, sizeof(peer->reason));
 	}
-	if (!is_failing && peer->was_failing)
+	if (!is_failing && peer->was_failing && !status->is_absent)
 		log_info("watched again", LOG_STR("resource", peer->resource->name));
 	peer->was_failing = is_failing;
 }
