@@ -60,6 +60,7 @@ struct api {
 	uint64_t
 		event_us; /* when the first of what the planner has got was noticed; 0: nothing new */
 	uint64_t dead_peers;
+	size_t turns;
 	bool is_complete;
 	bool node_missing; /* and it was said */
 };
@@ -284,10 +285,13 @@ static void api_turn(struct source *source)
 	if (api->probe.is_lost)
 		give_up_silent(api, now_us);
 	api->probe.is_lost = false;
+	/* Where requests are rationed, one that asks often must not take all of them. */
+	api->turns++;
 	for (size_t i = 0; i < WATCH_RESOURCES; i++) {
-		uint64_t wants_us = advance(&api->peers[i], now_us);
+		struct peer *peer = &api->peers[(api->turns + i) % WATCH_RESOURCES];
+		uint64_t wants_us = advance(peer, now_us);
 
-		report_peer(&api->peers[i]);
+		report_peer(peer);
 		until_us = wants_us < until_us ? wants_us : until_us;
 	}
 	arm(api, now_us, until_us);
