@@ -160,6 +160,9 @@ static void report_peer(struct peer *peer)
 	if (status->is_absent && !peer->was_absent)
 		say_absent(peer, status);
 	peer->was_absent = status->is_absent;
+	/* Those that ask once have a sentence of their own at the end. */
+	if (peer->api->setting.options->command != COMMAND_RUN)
+		return;
 	if (is_failing && (!peer->was_failing || strcmp(peer->reason, status->reason) != 0)) {
 		log_warning_limited("not watched, what is known stays in force",
 		                    LOG_STR("resource", peer->resource->name),
