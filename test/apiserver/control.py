@@ -35,13 +35,15 @@ def until(condition, what, patience=10.0):
     @what: what is waited for; a function when that is known only at the end.
     """
     deadline = time.monotonic() + patience
+    pause = 0.002
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= deadline:
             raise Trouble(f"waited {patience:g} s in vain: {what() if callable(what) else what}")
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
 
 
 class _UnixConnection(http.client.HTTPConnection):
