@@ -232,7 +232,8 @@ static int on_connected(void *ctx, char *ip, char *own_ip, int port, int own_por
 	return transfer->is_cancelled ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-/* What a callback of the caller's returned; false ends the transfer. */
+/* What a callback of the caller's returned; false ends the transfer. A cancelled one ends when
+ * libcurl calls next, or by on_work(). */
 static bool goes_on(struct watch_transfer *transfer, int ret)
 {
 	transfer->http->is_calling = false;
@@ -240,7 +241,7 @@ static bool goes_on(struct watch_transfer *transfer, int ret)
 		transfer->ret = ret;
 		(void)http_error_os(-ret, "the answer was not taken: ", &transfer->err);
 	}
-	return ret >= 0 && !transfer->is_cancelled;
+	return ret >= 0;
 }
 
 static bool on_head(struct watch_transfer *transfer)

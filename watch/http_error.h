@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "watch/http.h"
 
 /** What libcurl knows about a transfer that failed. */
 struct http_failure {

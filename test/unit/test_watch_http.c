@@ -3,6 +3,8 @@
 #include "watch/http.h"
 
 #include <errno.h>
+#include <ev.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,6 +153,9 @@ static void tells_what_heads_say(void **state)
 		assert_int_equal(answer.ret, 0);
 		assert_int_equal(answer.heads, 1);
 		assert_int_equal(answer.head.status, row->want.status);
+		/* A redirect is not followed: its own body is told. */
+		if (row->want.status >= 300 && row->want.status != 304)
+			assert_string_equal(answer.body.text, "why");
 		assert_int_equal(answer.head.is_json, row->want.is_json);
 		assert_in_range(answer.head.retry_after_s, row->want.retry_after_s - row->slack_s,
 		                row->want.retry_after_s);
@@ -277,13 +282,14 @@ static void callbacks_may_cancel(const char *name)
 	client_init(&client, name);
 	client_begin(&client, "/stall", &in_head);
 	client_run(&client, has_head, &in_head);
-	client_begin(&client, "/stall", &in_body);
+	client_begin(&client, "/ok?n=1000000", &in_body);
 	client_run(&client, answer_has_body, &in_body);
 	client_get(&client, "/ok", &in_end);
 	client_get(&client, "/ok", &after);
 	client_run(&client, nothing_stalls, NULL);
 	assert_int_equal(in_head.bodies + in_head.ends, 0);
 	assert_int_equal(in_body.ends, 0);
+	assert_int_equal(in_body.bodies, 1);
 	assert_int_equal(in_end.ends, 1);
 	check_body(&after, 2);
 	assert_int_equal(watch_http_stats(client.http).active, 0);
@@ -345,6 +351,19 @@ static void get_again(struct answer *answer)
 	client_begin(answer->client, "/ok", answer->ctx);
 }
 
+static void get_the_same(struct answer *answer)
+{
+	if (answer->ends < 1000)
+		client_begin(answer->client, "bad", answer);
+}
+
+static bool has_ended_often(const void *ctx)
+{
+	const struct answer *answer = ctx;
+
+	return answer->ends == 1000;
+}
+
 static int get_inside(struct answer *answer)
 {
 	get_again(answer);
@@ -373,6 +392,41 @@ static void callbacks_may_get(void **state)
 	check_body(&from_head, 2);
 	check_body(&from_end, 2);
 	check_body(&from_failure, 2);
+	client_done(&client);
+}
+
+/* Who asks again and again for what fails at once does not stop the loop. */
+static void a_turn_of_the_loop_ends(void **state)
+{
+	struct answer answer AUTO_ANSWER = { .on_end = get_the_same };
+	struct client client;
+
+	(void)state;
+	client_init(&client, "good");
+	client_begin(&client, "bad", &answer);
+	for (unsigned i = 1; i <= 5; i++) {
+		ev_run(client.loop, EVRUN_NOWAIT);
+		assert_in_range(answer.ends, 0, i);
+	}
+	client_run(&client, has_ended_often, &answer);
+	client_done(&client);
+}
+
+static void memory_does_not_grow(void **state)
+{
+	size_t before = 0;
+	struct client client;
+
+	(void)state;
+	client_init(&client, "good");
+	for (unsigned i = 0; i < 200; i++) {
+		struct answer answer AUTO_ANSWER = { 0 };
+
+		if (i == 50)
+			before = mallinfo2().uordblks;
+		client_get(&client, i % 2 == 0 ? "/ok" : "bad", &answer);
+	}
+	assert_true(mallinfo2().uordblks < before + 32768);
 	client_done(&client);
 }
 
@@ -467,6 +521,8 @@ int main(void)
 		cmocka_unit_test(callbacks_may_cancel_others),
 		cmocka_unit_test(callbacks_may_refuse),
 		cmocka_unit_test(callbacks_may_get),
+		cmocka_unit_test(a_turn_of_the_loop_ends),
+		cmocka_unit_test(memory_does_not_grow),
 		cmocka_unit_test(is_cancelled_at_any_time),
 		cmocka_unit_test(is_freed_at_any_time),
 		cmocka_unit_test(requests_have_a_bound),

@@ -26,60 +26,6 @@ static int refuse(struct answer *answer)
 	return -ENOSPC;
 }
 
-static void a_connection_is_kept(void **state)
-{
-	unsigned before = https_connections("good");
-	struct watch_http_stats stats;
-	struct client client;
-
-	(void)state;
-	client_init(&client, "good");
-	for (unsigned i = 0; i < 5; i++) {
-		struct answer answer AUTO_ANSWER = { 0 };
-
-		client_get(&client, "/ok?n=10", &answer);
-		check_body(&answer, 10);
-	}
-	assert_int_equal(https_connections("good"), before + 1);
-	stats = watch_http_stats(client.http);
-	assert_int_equal(stats.requests, 5);
-	assert_int_equal(stats.connections, 1);
-	assert_int_equal(stats.body_bytes, 50);
-	assert_int_equal(stats.http_major, 1);
-	assert_int_equal(stats.active, 0);
-	watch_http_drop_connections(client.http);
-	for (unsigned i = 0; i < 2; i++) {
-		struct answer answer AUTO_ANSWER = { 0 };
-
-		client_get(&client, "/ok?n=10", &answer);
-		check_body(&answer, 10);
-	}
-	assert_int_equal(https_connections("good"), before + 2);
-	assert_int_equal(watch_http_stats(client.http).connections, 2);
-	client_done(&client);
-}
-
-static void dropping_leaves_what_runs(void **state)
-{
-	struct answer held AUTO_ANSWER = { 0 };
-	struct answer answer AUTO_ANSWER = { 0 };
-	struct client client;
-
-	(void)state;
-	client_init(&client, "good");
-	client_begin(&client, "/hold", &held);
-	client_run(&client, answer_has_body, &held);
-	watch_http_drop_connections(client.http);
-	client_get(&client, "/ok", &answer);
-	assert_int_equal(answer.ret, 0);
-	assert_int_equal(held.ends, 0);
-	assert_int_equal(https_ask("release"), 1);
-	client_run(&client, answer_ended, &held);
-	assert_int_equal(held.ret, 0);
-	assert_string_equal(held.body.text, "held\nreleased\n");
-	client_done(&client);
-}
-
 static int get_option(int fd, int level, int option)
 {
 	socklen_t len = sizeof(int);
@@ -101,6 +47,118 @@ static int find_socket(unsigned port)
 			return fd;
 	}
 	return -1;
+}
+
+static bool is_closed(const void *port)
+{
+	const unsigned *of = port;
+
+	return find_socket(*of) < 0;
+}
+
+static void a_connection_is_kept(void **state)
+{
+	unsigned before = https_connections("good");
+	unsigned port = https_port("good");
+	struct watch_http_stats stats;
+	struct client client;
+
+	(void)state;
+	client_init(&client, "good");
+	for (unsigned i = 0; i < 5; i++) {
+		struct answer answer AUTO_ANSWER = { 0 };
+
+		client_get(&client, "/ok?n=10", &answer);
+		check_body(&answer, 10);
+	}
+	assert_int_equal(https_connections("good"), before + 1);
+	stats = watch_http_stats(client.http);
+	assert_int_equal(stats.requests, 5);
+	assert_int_equal(stats.connections, 1);
+	assert_int_equal(stats.body_bytes, 50);
+	assert_int_equal(stats.http_major, 1);
+	assert_int_equal(stats.active, 0);
+	assert_true(find_socket(port) >= 0);
+	watch_http_drop_connections(client.http);
+	client_run(&client, is_closed, &port);
+	for (unsigned i = 0; i < 2; i++) {
+		struct answer answer AUTO_ANSWER = { 0 };
+
+		client_get(&client, "/ok?n=10", &answer);
+		check_body(&answer, 10);
+	}
+	assert_int_equal(https_connections("good"), before + 2);
+	assert_int_equal(watch_http_stats(client.http).connections, 2);
+	client_done(&client);
+}
+
+static CURLcode how_it_ended = CURLE_OK;
+
+static void note_end(CURL *easy, CURLcode code)
+{
+	(void)easy;
+	how_it_ended = code;
+}
+
+static void on_too_late(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)timer;
+	(void)revents;
+	how_it_ended = CURLE_ABORTED_BY_CALLBACK;
+}
+
+/* Milliseconds are not rounded to seconds: neither up, nor down to no time, over and over. */
+static void waits_as_long_as_libcurl_says(void **state)
+{
+	struct http_loop glue = { .ended = note_end };
+	struct strbuf url AUTO_STRBUF = { 0 };
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	CURL *easy = curl_easy_init();
+	ev_tstamp begin = ev_time();
+	unsigned turns = 0;
+	ev_timer late;
+
+	(void)state;
+	ev_timer_init(&late, on_too_late, 30., 0.);
+	ev_timer_start(loop, &late);
+	strbuf_printf(&url, "http://127.0.0.1:%u/mute", https_port("plain"));
+	assert_int_equal(http_loop_init(&glue, loop, 1, NULL), 0);
+	curl_easy_setopt(easy, CURLOPT_URL, url.text);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 700L);
+	assert_int_equal(curl_multi_add_handle(glue.multi, easy), CURLM_OK);
+	for (; how_it_ended == CURLE_OK; turns++)
+		ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(how_it_ended, CURLE_OPERATION_TIMEDOUT);
+	assert_true(ev_time() - begin >= 0.69);
+	assert_in_range(turns, 2, 50);
+	assert_int_equal(curl_multi_remove_handle(glue.multi, easy), CURLM_OK);
+	curl_easy_cleanup(easy);
+	http_loop_done(&glue);
+	ev_timer_stop(loop, &late);
+	assert_false(ev_run(loop, EVRUN_NOWAIT));
+	ev_loop_destroy(loop);
+}
+
+static void dropping_leaves_what_runs(void **state)
+{
+	struct answer held AUTO_ANSWER = { 0 };
+	struct answer answer AUTO_ANSWER = { 0 };
+	struct client client;
+
+	(void)state;
+	client_init(&client, "good");
+	client_begin(&client, "/hold", &held);
+	client_run(&client, answer_has_body, &held);
+	watch_http_drop_connections(client.http);
+	client_get(&client, "/ok", &answer);
+	assert_int_equal(answer.ret, 0);
+	assert_int_equal(held.ends, 0);
+	assert_int_equal(https_ask("release"), 1);
+	client_run(&client, answer_ended, &held);
+	assert_int_equal(held.ret, 0);
+	assert_string_equal(held.body.text, "held\nreleased\n");
+	client_done(&client);
 }
 
 static void a_silent_host_will_be_noticed(void **state)
@@ -227,6 +285,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_is_kept),
+		cmocka_unit_test(waits_as_long_as_libcurl_says),
 		cmocka_unit_test(dropping_leaves_what_runs),
 		cmocka_unit_test(a_silent_host_will_be_noticed),
 		cmocka_unit_test(a_connection_closed_by_the_server_is_made_again),
