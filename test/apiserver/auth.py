@@ -18,7 +18,7 @@ PROXY_USERS = (PROXY, BASIC_PROXY, "system:serviceaccount:kube-system:kube-proxy
 _OPEN_PATHS = ("/version", "/livez", "/healthz", "/readyz")
 
 # The ClusterRole system:node-proxier: (group, resource): verbs.
-_NODE_PROXIER = {
+NODE_PROXIER = {
     ("", "services"): ("list", "watch"),
     ("", "endpoints"): ("list", "watch"),
     ("", "nodes"): ("get", "list", "watch"),
@@ -96,7 +96,7 @@ class Guard:
             raise status.forbidden(kind, verb, user, namespace, name)
         if user == ADMIN:
             return
-        if user in PROXY_USERS and verb in _NODE_PROXIER.get((kind.group, kind.resource), ()):
+        if user in PROXY_USERS and verb in NODE_PROXIER.get((kind.group, kind.resource), ()):
             return
         raise status.forbidden(kind, verb, user, namespace, name)
 

@@ -10,6 +10,8 @@ _MERGE_KEYS = {
     "Service": {"ports": "port", "conditions": "type"},
     "Node": {"addresses": "type", "conditions": "type"},
     "ServiceCIDR": {"conditions": "type"},
+    "DaemonSet": {"containers": "name", "initContainers": "name", "env": "name",
+                  "ports": "containerPort", "volumeMounts": "mountPath", "volumes": "name"},
 }
 _SETS = frozenset(("finalizers",))
 

@@ -54,6 +54,16 @@ KINDS = (
          zero={"spec": {"cidrs": None}, "status": {}}),
     Kind("events.k8s.io/v1", "events", "Event", True, ("ev",), ("reason", "type"),
          has_status=False),
+    # What manifests/ are made of: kept as they are, nothing is done about them.
+    Kind("v1", "configmaps", "ConfigMap", True, ("cm",), has_status=False),
+    Kind("v1", "pods", "Pod", True, ("po",)),
+    Kind("v1", "serviceaccounts", "ServiceAccount", True, ("sa",), has_status=False),
+    Kind("apps/v1", "daemonsets", "DaemonSet", True, ("ds",), counts=True),
+    Kind("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", False, has_status=False),
+    Kind("rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", False,
+         has_status=False),
+    Kind("monitoring.coreos.com/v1", "podmonitors", "PodMonitor", True, counts=True),
+    Kind("monitoring.coreos.com/v1", "prometheusrules", "PrometheusRule", True, counts=True),
 )
 BY_PATH = {(kind.api, kind.resource): kind for kind in KINDS}
 BY_KIND = {(kind.api, kind.kind): kind for kind in KINDS}

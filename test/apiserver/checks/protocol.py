@@ -373,7 +373,7 @@ def discovery_health_and_what_is_not_there():
         for path in ("/livez", "/livez/ping", "/healthz", "/readyz"):
             status, _, body = fetch(server, path)
             equal(path, (200, b"ok"), (status, body))
-        for path in ("/api/v1/pods", "/apis/none/v1/x", "/api/v1/services/x", "/nothing"):
+        for path in ("/api/v1/secrets", "/apis/none/v1/x", "/api/v1/services/x", "/nothing"):
             equal(path, 404, fetch(server, path)[0])
         status, _, _ = fetch(server, SERVICES, headers=(
             ("Accept", "application/vnd.kubernetes.protobuf"),))
