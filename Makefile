@@ -168,8 +168,8 @@ RUN = KUBENFT=$(CURDIR)/$(B)/kubenft $(NO_ASLR) test/run_tests.py \
 GOLDEN = $(wildcard test/golden/run)
 LINT = layers purity names headers forbidden sizes format tidy cppcheck shellcheck options man selftest
 
-test: all $(UNIT) ## unit and golden tests
-	@$(RUN) --jobs 2 $(UNIT) $(GOLDEN)
+test: all $(UNIT) ## unit and golden tests, and the manifests
+	@$(RUN) --jobs 2 $(UNIT) $(GOLDEN) $(if $(filter release,$(FLAVOR)),test/manifests/check)
 
 kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 	@$(RUN) --prefix '$(filter-out release,$(FLAVOR)) kernel' $(KERNEL)
@@ -250,13 +250,14 @@ format: ## put all sources into shape
 SBINDIR = $(DESTDIR)$(PREFIX)/sbin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man8
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/kubenft
+EXAMPLES = $(wildcard manifests/*.yaml $(foreach d,base kubeadm,manifests/$(d)/*))
 
 install: all ## install below $(DESTDIR)$(PREFIX)
-	install -d '$(SBINDIR)' '$(MANDIR)' '$(DOCDIR)/examples'
+	install -d '$(SBINDIR)' '$(MANDIR)' '$(DOCDIR)'
 	install -m 755 $(B)/kubenft '$(SBINDIR)/kubenft'
 	install -m 644 cmd/kubenft.8 '$(MANDIR)/kubenft.8'
 	install -m 644 README.md LICENSE '$(DOCDIR)'
-	$(foreach f,$(wildcard manifests/*),install -m 644 $(f) '$(DOCDIR)/examples' &&) true
+	$(foreach f,$(EXAMPLES:manifests/%=%),install -D -m 644 manifests/$(f) '$(DOCDIR)/examples/$(f)' &&) true
 
 uninstall: ## remove what install put there
 	rm -f '$(SBINDIR)/kubenft' '$(MANDIR)/kubenft.8'
