@@ -250,7 +250,7 @@ format: ## put all sources into shape
 SBINDIR = $(DESTDIR)$(PREFIX)/sbin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man8
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/kubenft
-EXAMPLES = $(wildcard manifests/*.yaml $(foreach d,base kubeadm,manifests/$(d)/*))
+EXAMPLES = $(wildcard manifests/*.yaml $(foreach d,base kubeadm monitoring,manifests/$(d)/*))
 
 install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d '$(SBINDIR)' '$(MANDIR)' '$(DOCDIR)'

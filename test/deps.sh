@@ -18,7 +18,7 @@ packages() {
 		# Formatter, linter and sanitizers agree with us only in the version that we name.
 		echo libcmocka-dev nftables iproute2 python3 git clang-14 clang-format-14 clang-tidy-14 \
 			libclang-rt-14-dev cppcheck shellcheck mandoc conntrack procps util-linux netbase \
-			openssl curl nghttp2-proxy runc iptables ipset
+			openssl curl nghttp2-proxy runc iptables ipset prometheus
 		# Debian's cannot be installed beside a kubectl from elsewhere, which is as good.
 		command -v kubectl >/dev/null || echo kubernetes-client
 		;;

@@ -14,7 +14,7 @@ from apiserver.checks.harness import equal
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MANIFESTS = os.path.join(TOP, "manifests")
-KUSTOMIZATIONS = ("base", "kubeadm")
+KUSTOMIZATIONS = ("base", "kubeadm", "monitoring")
 
 
 def path(*names):

@@ -8,19 +8,29 @@ import subprocess
 
 from apiserver.checks.harness import case, equal, rows, true
 
-from .kubernetes import (HERE, KUSTOMIZATIONS, MANIFESTS, TOP, cluster, kubectl, parse,
+from .kubernetes import (HERE, KUSTOMIZATIONS, MANIFESTS, TOP, cluster, find, kubectl, parse,
                          patched, path, read, render, rendered, values)
 
 # What is no resource of a kustomization, and why it is there.
-BESIDE = {"kubeadm/patch.yaml", "kubeadm/back.yaml", "kubeadm/diff.yaml", "demo.yaml"}
+BESIDE = {"kubeadm/patch.yaml", "kubeadm/back.yaml", "kubeadm/diff.yaml",
+          "monitoring/annotations.yaml", "monitoring/scrape.yaml", "monitoring/dashboard.json",
+          "demo.yaml"}
 
 ANY = object()
 _META = {"name": ANY, "namespace": ANY, "labels": ANY, "annotations": ANY}
+_RELABEL = {"sourceLabels": [ANY], "regex": ANY, "targetLabel": ANY, "replacement": ANY,
+            "action": ANY}
+_RULE = {"alert": ANY, "expr": ANY, "for": ANY, "labels": ANY,
+         "annotations": {"summary": ANY, "description": ANY}}
 # The fields of kinds that kubectl has no types for, or no command that reads them into types.
 FIELDS = {
     "ServiceAccount": {},
     "ConfigMap": {"data": ANY},
     "ClusterRole": {"rules": [{"apiGroups": [ANY], "resources": [ANY], "verbs": [ANY]}]},
+    "PodMonitor": {"spec": {
+        "namespaceSelector": {"matchNames": [ANY]}, "selector": {"matchLabels": ANY},
+        "podMetricsEndpoints": [{"port": ANY, "relabelings": [_RELABEL]}]}},
+    "PrometheusRule": {"spec": {"groups": [{"name": ANY, "rules": [_RULE]}]}},
 }
 
 
@@ -81,6 +91,8 @@ def everything():
     daemon, = parse(read(HERE, "kube-proxy.yaml"))
     for name in ("patch.yaml", "back.yaml"):
         yield f"kubeadm/{name}", patched(daemon, read(path("kubeadm", name)))
+    yield "monitoring/annotations.yaml", patched(find(render("base"), "DaemonSet", "kubenft"),
+                                                 read(path("monitoring", "annotations.yaml")))
 
 
 @rows([(name,) for name in KUSTOMIZATIONS], "{} renders without a warning")
