@@ -209,11 +209,9 @@ static void text_verdict(struct strbuf *buf, const struct nftx_elem *elem)
 	}
 }
 
-void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem)
+void nftx_elem_key_text(struct strbuf *buf, const struct nftx_elem *elem)
 {
 	const struct nftx_map_info *info = nftx_map_info(elem->map);
-	struct ipaddr addr;
-	char text[IPADDR_TEXT];
 	size_t at = 0;
 
 	for (const char *field = info->key; *field != '\0'; field++) {
@@ -222,6 +220,15 @@ void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem)
 		at += text_field(buf, *field, elem->key + at, elem,
 		                 info->ranges && field[1] == '\0');
 	}
+}
+
+void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem)
+{
+	const struct nftx_map_info *info = nftx_map_info(elem->map);
+	struct ipaddr addr;
+	char text[IPADDR_TEXT];
+
+	nftx_elem_key_text(buf, elem);
 	if (elem->comment != NULL)
 		strbuf_printf(buf, " comment \"%.*s\"", NFTX_COMMENT_MAX, elem->comment);
 	switch (info->data) {
@@ -262,4 +269,29 @@ void nftx_elems_sort(struct nftx_elems *elems)
 		sorted = nftx_elem_cmp(&elems->list[i - 1], &elems->list[i]) <= 0;
 	if (!sorted)
 		qsort(elems->list, elems->count, sizeof(*elems->list), elem_order);
+}
+
+size_t nftx_elems_lower_bound(const struct nftx_elems *elems, const struct nftx_elem *want)
+{
+	size_t low = 0;
+	size_t high = elems->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (nftx_elem_cmp(&elems->list[mid], want) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+const struct nftx_elem *nftx_elems_find(const struct nftx_elems *elems,
+                                        const struct nftx_elem *want)
+{
+	size_t at = nftx_elems_lower_bound(elems, want);
+
+	return at < elems->count && nftx_elem_cmp(&elems->list[at], want) == 0 ? &elems->list[at]
+	                                                                       : NULL;
 }

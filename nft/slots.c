@@ -88,23 +88,6 @@ void nftx_keep_service_slots(const struct lb_service *was, struct lb_service *no
 	}
 }
 
-/* The first element of @elems that is not before @want. */
-static size_t lower_bound(const struct nftx_elems *elems, const struct nftx_elem *want)
-{
-	size_t low = 0;
-	size_t high = elems->count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (nftx_elem_cmp(&elems->list[mid], want) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* What the dumped elements say is behind the frontend of @key, from slot @base on. */
 static size_t read_row(const struct nftx_elems *dumped, struct nftx_elem key, uint32_t base,
                        struct lb_backend *row, size_t room)
@@ -114,7 +97,7 @@ static size_t read_row(const struct nftx_elems *dumped, struct nftx_elem key, ui
 	size_t used = 0;
 
 	nftx_elem_set_slot(&key, base);
-	for (size_t i = lower_bound(dumped, &key); i < dumped->count; i++) {
+	for (size_t i = nftx_elems_lower_bound(dumped, &key); i < dumped->count; i++) {
 		const struct nftx_elem *elem = &dumped->list[i];
 		uint16_t port_be;
 		uint32_t slot;

@@ -80,6 +80,9 @@ void nftx_digest_add(struct nftx_digest *digest, const struct nftx_elem *elem);
  *  with its comment where it has one. */
 void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem);
 
+/** nftx_elem_key_text() - append its key alone: `10.96.0.1 . tcp . 80`. */
+void nftx_elem_key_text(struct strbuf *buf, const struct nftx_elem *elem);
+
 /** A growing array of elements; zero-initialise, free(list) to release. */
 struct nftx_elems {
 	struct nftx_elem *list;
@@ -92,5 +95,13 @@ struct nftx_elem *nftx_elems_push(struct nftx_elems *elems);
 
 /** nftx_elems_sort() - by nftx_elem_cmp(). */
 void nftx_elems_sort(struct nftx_elems *elems);
+
+/** nftx_elems_lower_bound() - the index of the first element of the sorted @elems that is not
+ *  before @want; elems->count when all are. */
+size_t nftx_elems_lower_bound(const struct nftx_elems *elems, const struct nftx_elem *want);
+
+/** nftx_elems_find() - the element of the sorted @elems with the family, map and key of @want, or NULL. */
+const struct nftx_elem *nftx_elems_find(const struct nftx_elems *elems,
+                                        const struct nftx_elem *want);
 
 #endif
