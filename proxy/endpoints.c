@@ -233,6 +233,7 @@ static struct lb_pool select_serving(const struct candidate *list, size_t count,
 		      backend_order);
 	return set.pool;
 }
+
 void select_endpoints(const struct proxy_service_port *port, uint8_t family,
                       const struct proxy_endpoint_slice *const *slices, size_t slice_count,
                       const struct proxy_facts *facts, struct endpoint_want want,
@@ -257,4 +258,58 @@ void select_endpoints(const struct proxy_service_port *port, uint8_t family,
 	}
 	if (port->protocol == PROXY_UDP)
 		lb->serving = select_serving(list, count, out);
+}
+
+static bool is_in(const struct backend_list *backends, const struct lb_pool *pool,
+                  const struct lb_backend *backend)
+{
+	return pool->count > 0 && bsearch(backend, backends->list + pool->first, pool->count,
+	                                  sizeof(*backend), backend_order) != NULL;
+}
+
+/* Why a candidate that is in no set is in none. */
+static enum proxy_fate fate_of_unused(const struct candidate *c, struct endpoint_want want,
+                                      uint8_t mode)
+{
+	if (!is_ready(c))
+		return (c->conditions & PROXY_EP_TERMINATING) != 0 ? PROXY_TERMINATING
+		                                                   : PROXY_NOT_READY;
+	if (!want.all)
+		return c->backend.is_local ? PROXY_TOO_MANY : PROXY_NOT_LOCAL;
+	return mode != 0 && (c->hints & mode) == 0 ? PROXY_ELSEWHERE : PROXY_TOO_MANY;
+}
+
+struct proxy_explained *explain_endpoints(const struct proxy_service_port *port, uint8_t family,
+                                          const struct proxy_endpoint_slice *const *slices,
+                                          size_t slice_count, const struct proxy_facts *facts,
+                                          struct endpoint_want want, size_t *out_count)
+{
+	struct endpoint_scratch scratch = { 0 };
+	struct backend_list used = { 0 };
+	struct lb_pool all = { 0 };
+	struct lb_pool local = { 0 };
+	size_t count = gather(port, family, slices, slice_count, facts, &scratch);
+	struct proxy_explained *out;
+	uint8_t mode;
+
+	count = deduplicate(scratch.candidates, count);
+	mode = topology_mode(scratch.candidates, count);
+	if (want.all)
+		all = select_all(scratch.candidates, count, &scratch, &used);
+	if (want.local)
+		local = select_local(scratch.candidates, count, &scratch, &used);
+	out = xcalloc(count, sizeof(*out));
+	for (size_t i = 0; i < count; i++) {
+		const struct candidate *c = &scratch.candidates[i];
+
+		out[i].backend = c->backend;
+		if (is_in(&used, &all, &c->backend) || is_in(&used, &local, &c->backend))
+			out[i].fate = is_ready(c) ? PROXY_USED : PROXY_USED_TERMINATING;
+		else
+			out[i].fate = fate_of_unused(c, want, mode);
+	}
+	free(scratch.candidates);
+	free(used.list);
+	*out_count = count;
+	return out;
 }

@@ -8,6 +8,7 @@
  */
 
 #include "lb.h"
+#include "proxy/explain.h"
 #include "proxy/object.h"
 #include "proxy/plan.h"
 
@@ -39,6 +40,19 @@ struct endpoint_want {
 	bool all;   /* UsesClusterEndpoints */
 	bool local; /* UsesLocalEndpoints */
 };
+
+/** wanted_endpoints() - of the plan (proxy/plan.c): which sets the frontends of @port draw from. */
+struct endpoint_want wanted_endpoints(const struct proxy_service *service,
+                                      const struct proxy_service_port *port, uint8_t family);
+
+/** explain_endpoints() - the choice of select_endpoints(), endpoint by endpoint.
+ *
+ * Return: sorted by address and port, each once; the caller frees it.
+ */
+struct proxy_explained *explain_endpoints(const struct proxy_service_port *port, uint8_t family,
+                                          const struct proxy_endpoint_slice *const *slices,
+                                          size_t slice_count, const struct proxy_facts *facts,
+                                          struct endpoint_want want, size_t *out_count);
 
 /** select_endpoints() - append the endpoints of @port in @family to @out.
  *

@@ -50,8 +50,8 @@ static bool has_family(const struct ipaddr *addrs, size_t count, uint8_t family)
 	return false;
 }
 
-static struct endpoint_want wanted_sets(const struct proxy_service *service,
-                                        const struct proxy_service_port *port, uint8_t family)
+struct endpoint_want wanted_endpoints(const struct proxy_service *service,
+                                      const struct proxy_service_port *port, uint8_t family)
 {
 	bool external = port->node_port != 0 ||
 	                has_family(service->ingress_ips, service->ingress_ip_count, family) ||
@@ -81,7 +81,7 @@ static void add_port(struct draft *d, const struct proxy_service_port *port, uin
 		               .protocol = (uint8_t)port->protocol };
 
 	select_endpoints(port, family, slices, slice_count, d->facts,
-	                 wanted_sets(d->service, port, family), scratch, &d->backends, &out);
+	                 wanted_endpoints(d->service, port, family), scratch, &d->backends, &out);
 	tell_left_out(d, scratch->all_count, LB_MAX_BACKENDS, "endpoints", port->name);
 	tell_left_out(d, scratch->local_count, LB_MAX_LOCAL_BACKENDS, "local endpoints",
 	              port->name);

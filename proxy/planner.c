@@ -14,8 +14,7 @@
 
 #include "base/mem.h"
 #include "claims.h"
-#include "proxy/plan.h"
-#include "store.h"
+#include "planner_impl.h"
 
 /* Facts about the node, with their own memory. */
 struct facts {
@@ -419,4 +418,14 @@ const struct lb_networks *proxy_planner_networks(const struct proxy_planner *pla
 struct proxy_counts proxy_planner_counts(const struct proxy_planner *planner)
 {
 	return store_counts(planner->store);
+}
+
+struct proxy_store *planner_store(struct proxy_planner *planner)
+{
+	return planner->store;
+}
+
+const struct proxy_facts *planner_facts(const struct proxy_planner *planner)
+{
+	return &planner->facts.view;
 }

@@ -152,6 +152,14 @@ static struct record *get_record(struct proxy_store *store, const char *namespac
 	return &entry->record;
 }
 
+const struct record *store_find(const struct proxy_store *store, const char *name)
+{
+	struct record_entry *entry;
+
+	HASH_FIND(hh, store->records, name, strlen(name), entry);
+	return entry != NULL ? &entry->record : NULL;
+}
+
 bool store_drop_empty(struct proxy_store *store, struct record *record)
 {
 	struct record_entry *entry =

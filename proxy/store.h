@@ -52,6 +52,9 @@ void store_touch_all(struct proxy_store *store);
 /** store_take_dirty() - the next record to plan again, or NULL; it is clean afterwards. */
 struct record *store_take_dirty(struct proxy_store *store);
 
+/** store_find() - the record of "namespace/name", or NULL. */
+const struct record *store_find(const struct proxy_store *store, const char *name);
+
 /** store_slices() - the slices of @record; the array is the store's, valid until the next call. */
 const struct proxy_endpoint_slice *const *store_slices(struct proxy_store *store,
                                                        const struct record *record);
