@@ -40,7 +40,8 @@ static int load_addresses(const struct options *options, struct proxy_planner *p
 	size_t count;
 	int ret;
 
-	if (options->node_port_cidr_count == 0 && options->command == COMMAND_PLAN)
+	if (options->node_port_cidr_count == 0 &&
+	    (options->command == COMMAND_PLAN || options->from != NULL))
 		return 0; /* a plan depends on the machine only where it is asked to */
 	ret = addresses_open(&addresses, err);
 	if (ret < 0)

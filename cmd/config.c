@@ -159,6 +159,20 @@ static int default_node_name(struct options *options, struct err *err)
 	return err_wrap(err, set_node_name(options, name, err), "the host name");
 }
 
+/* diff: --from and --to. */
+static int check_two_sources(const struct options *options, struct err *err)
+{
+	if (options->from == NULL && options->to == NULL)
+		return 0;
+	if (options->from == NULL || options->to == NULL)
+		return err_set(err, EINVAL, "--from and --to go together");
+	if (options->source != NULL || options->kubeconfig != NULL || options->master != NULL)
+		return err_set(err, EINVAL, "--from and --to are in place of any other source");
+	if (strcmp(options->from, "-") == 0 && strcmp(options->to, "-") == 0)
+		return err_set(err, EINVAL, "--from and --to cannot both be standard input");
+	return 0;
+}
+
 /* What cannot be seen in one setting alone. Of two that exclude each other, a flag has its way
  * against the file. */
 static int check(struct options *options, struct err *err)
@@ -186,7 +200,7 @@ static int check(struct options *options, struct err *err)
 		               "--pod-interface-name-prefix");
 	if (options->min_sync_period_us > options->sync_period_us)
 		return err_set(err, EINVAL, "minSyncPeriod is longer than syncPeriod");
-	return 0;
+	return check_two_sources(options, err);
 }
 
 /* ---- What the operator should know ------------------------------------------------------------ */

@@ -73,11 +73,13 @@ static const struct setting *find_flag(const char *name)
 	return settings_find_flag(text);
 }
 
-/* -v2, -v=2, -h; the letters are those of the flags that are named so. */
+/* -v2, -v=2, -o json, -h; the letters are those of the flags that are named so. */
 static const struct setting *find_letter(const char *letter)
 {
 	if (*letter == 'v')
 		return settings_find_flag("v");
+	if (*letter == 'o')
+		return settings_find_flag("output");
 	return strcmp(letter, "h") == 0 ? settings_find_flag("help") : NULL;
 }
 
@@ -194,9 +196,10 @@ static void help_option(struct strbuf *buf, const struct setting *setting)
 	const char *fallback = setting->fallback;
 
 	strbuf_printf(buf, "  %s--%s",
-	              strcmp(setting->flag, "help") == 0 ? "-h, "
-	              : strcmp(setting->flag, "v") == 0  ? "-v, "
-	                                                 : "    ",
+	              strcmp(setting->flag, "help") == 0     ? "-h, "
+	              : strcmp(setting->flag, "v") == 0      ? "-v, "
+	              : strcmp(setting->flag, "output") == 0 ? "-o, "
+	                                                     : "    ",
 	              setting->flag);
 	if (needs_value(setting))
 		strbuf_printf(buf, " %s", setting->arg);

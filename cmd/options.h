@@ -46,6 +46,10 @@ enum detect_mode {
 	DETECT_PREFIX, /* ... through interfaces whose names begin with --pod-interface-name-prefix */
 };
 
+/* diff: -o and --color. */
+enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_NFT };
+enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
+
 /** Where to listen. */
 struct bind_address {
 	struct ipaddr addr;
@@ -94,6 +98,10 @@ struct options {
 	uint32_t affinity_size; /* 0: NFTX_AFFINITY_SIZE_DEFAULT */
 	bool table_owner;
 	uint64_t check_period_us; /* 0: never */
+	const char *from; /* diff: two sources instead of a source and the kernel; both or none */
+	const char *to;
+	enum output output;
+	enum colour colour;
 	bool elements_only;
 	bool kube_proxy; /* clean up what that has left */
 	struct sysctl_settings sysctls;

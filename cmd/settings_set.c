@@ -75,6 +75,32 @@ int set_check_period(struct options *options, const char *value, struct err *err
 	return 0;
 }
 
+int set_output(struct options *options, const char *value, struct err *err)
+{
+	if (strcmp(value, "text") == 0)
+		options->output = OUTPUT_TEXT;
+	else if (strcmp(value, "json") == 0)
+		options->output = OUTPUT_JSON;
+	else if (strcmp(value, "nft") == 0)
+		options->output = OUTPUT_NFT;
+	else
+		return err_set(err, EINVAL, "'%.32s' is none of text, json, nft", value);
+	return 0;
+}
+
+int set_colour(struct options *options, const char *value, struct err *err)
+{
+	if (strcmp(value, "auto") == 0)
+		options->colour = COLOUR_AUTO;
+	else if (strcmp(value, "always") == 0)
+		options->colour = COLOUR_ALWAYS;
+	else if (strcmp(value, "never") == 0)
+		options->colour = COLOUR_NEVER;
+	else
+		return err_set(err, EINVAL, "'%.32s' is none of auto, always, never", value);
+	return 0;
+}
+
 int set_log_format(struct options *options, const char *value, struct err *err)
 {
 	if (strcmp(value, "text") == 0)

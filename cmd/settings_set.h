@@ -11,6 +11,8 @@ int set_version(struct options *options, const char *value, struct err *err);
 int set_api_qps(struct options *options, const char *value, struct err *err);
 int set_api_burst(struct options *options, const char *value, struct err *err);
 int set_check_period(struct options *options, const char *value, struct err *err);
+int set_output(struct options *options, const char *value, struct err *err);
+int set_colour(struct options *options, const char *value, struct err *err);
 int set_log_format(struct options *options, const char *value, struct err *err);
 int set_node_name(struct options *options, const char *value, struct err *err);
 int set_bind_address(struct options *options, const char *value, struct err *err);

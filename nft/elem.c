@@ -112,8 +112,7 @@ static struct ipaddr read_addr(const uint8_t *bytes, uint8_t family)
 	return addr;
 }
 
-/* "10.0.0.0/8" where the range is one, else "10.0.0.1-10.0.0.3". */
-static void text_range(struct strbuf *buf, const struct ipaddr *first, const struct ipaddr *last)
+void nftx_range_text(struct strbuf *buf, const struct ipaddr *first, const struct ipaddr *last)
 {
 	unsigned bits = (unsigned)ipaddr_len(first->family) * 8;
 	char text[IPADDR_TEXT];
@@ -169,7 +168,7 @@ static size_t text_field(struct strbuf *buf, char field, const uint8_t *bytes,
 	case NFTX_FIELD_ADDR:
 		addr = read_addr(bytes, elem->family);
 		if (is_range)
-			text_range(buf, &addr, &elem->last);
+			nftx_range_text(buf, &addr, &elem->last);
 		else
 			strbuf_puts(buf, ipaddr_format(&addr, text));
 		return ipaddr_len(elem->family);

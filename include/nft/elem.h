@@ -83,6 +83,9 @@ void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem);
 /** nftx_elem_key_text() - append its key alone: `10.96.0.1 . tcp . 80`. */
 void nftx_elem_key_text(struct strbuf *buf, const struct nftx_elem *elem);
 
+/** nftx_range_text() - append "10.0.0.0/8" where the range is one, else "10.0.0.1-10.0.0.3". */
+void nftx_range_text(struct strbuf *buf, const struct ipaddr *first, const struct ipaddr *last);
+
 /** A growing array of elements; zero-initialise, free(list) to release. */
 struct nftx_elems {
 	struct nftx_elem *list;
