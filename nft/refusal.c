@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "refusal.h"
+#include "nft/refusal.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -42,9 +42,9 @@ static enum nftx_map map_by_name(const char *name)
 	return NFTX_MAP_COUNT;
 }
 
-/* Appends the element of @list that @offset (from the message's begin) points at or into. */
-static void name_element(struct strbuf *text, const struct nlmsghdr *msg, const struct nlattr *list,
-                         uint8_t family, enum nftx_map map, size_t offset)
+/* Reads the element of @list that @offset (from the message's begin) points at or into. */
+static void read_element(const struct nlmsghdr *msg, const struct nlattr *list, uint8_t family,
+                         enum nftx_map map, size_t offset, struct nftx_refused *out)
 {
 	const struct nlattr *attr;
 
@@ -54,11 +54,15 @@ static void name_element(struct strbuf *text, const struct nlmsghdr *msg, const 
 
 		if (offset < begin || offset >= begin + attr->nla_len)
 			continue;
-		if (nftx_elem_decode(attr, family, map, &raw, NULL) == 0)
-			nftx_elem_text(text, &raw.elem);
+		if (nftx_elem_decode(attr, family, map, &raw, NULL) < 0)
+			return;
+		out->has_elem = true;
+		out->elem = raw.elem;
+		out->elem.comment = NULL;
+		if (raw.elem.comment != NULL)
+			memcpy(out->comment, raw.comment, sizeof(out->comment));
 		return;
 	}
-	strbuf_puts(text, "an element");
 }
 
 static const char *message_kind(uint16_t type)
@@ -99,36 +103,63 @@ static uint16_t name_attr(uint16_t type)
 	}
 }
 
-static void name_message(struct strbuf *text, const struct nlmsghdr *msg, size_t offset)
+static uint8_t message_family(const struct nlmsghdr *msg)
 {
 	const struct nfgenmsg *head = mnl_nlmsg_get_payload(msg);
-	uint8_t family = head->nfgen_family == NFPROTO_IPV4 ? 4 : 6;
+
+	return head->nfgen_family == NFPROTO_IPV4 ? 4 : 6;
+}
+
+/* What of a message about elements was refused. */
+static void read_message(const struct nlmsghdr *msg, size_t offset, enum nftx_map map,
+                         struct nftx_refused *out)
+{
+	const struct nlattr *list = nftx_attr_find(msg, NFTA_SET_ELEM_LIST_ELEMENTS);
+
+	out->is_about_elems = true;
+	out->is_add = (msg->nlmsg_type & 0xff) == NFT_MSG_NEWSETELEM;
+	if (list != NULL)
+		read_element(msg, list, message_family(msg), map, offset, out);
+}
+
+static void name_elements(struct strbuf *text, const struct nlmsghdr *msg, enum nftx_map map,
+                          const struct nftx_refused *refused)
+{
+	struct nftx_elem elem = refused->elem;
+
+	strbuf_printf(text, "%s: %s ", nftx_map_info(map)->name, message_kind(msg->nlmsg_type));
+	if (refused->comment[0] != '\0')
+		elem.comment = refused->comment;
+	if (refused->has_elem)
+		nftx_elem_text(text, &elem);
+	else if (nftx_attr_find(msg, NFTA_SET_ELEM_LIST_ELEMENTS) != NULL)
+		strbuf_puts(text, "an element");
+	else
+		strbuf_puts(text, "all elements");
+}
+
+static void read_refused(struct strbuf *text, const struct nlmsghdr *msg, size_t offset,
+                         struct nftx_refused *out)
+{
 	uint16_t type = msg->nlmsg_type & 0xff;
-	const char *kind = message_kind(type);
-	const struct nlattr *attr;
 	enum nftx_map map;
 
-	strbuf_puts(text, family == 4 ? "ip " : "ip6 ");
+	strbuf_puts(text, message_family(msg) == 4 ? "ip " : "ip6 ");
 	if (type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM &&
 	    type != NFTX_MSG_DESTROYSETELEM) {
-		strbuf_printf(text, "%s '%s'", kind, nftx_attr_text(msg, name_attr(type)));
+		strbuf_printf(text, "%s '%s'", message_kind(type),
+		              nftx_attr_text(msg, name_attr(type)));
 		return;
 	}
 	map = map_by_name(nftx_attr_text(msg, NFTA_SET_ELEM_LIST_SET));
 	if (map == NFTX_MAP_COUNT)
 		return;
-	strbuf_printf(text, "%s: %s ", nftx_map_info(map)->name, kind);
-	attr_for_each_of (attr, msg, sizeof(*head)) {
-		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_LIST_ELEMENTS) {
-			name_element(text, msg, attr, family, map, offset);
-			return;
-		}
-	}
-	strbuf_puts(text, "all elements");
+	read_message(msg, offset, map, out);
+	name_elements(text, msg, map, out);
 }
 
-static int describe(const struct nftx_batch *batch, const struct nlmsghdr *answer, int code,
-                    struct err *err)
+static int describe(const struct nftx_batch *batch, const struct nlmsghdr *answer,
+                    struct nftx_refused *out, struct err *err)
 {
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(answer);
 	const struct nlmsghdr *msg = nftx_batch_message(batch, error->msg.nlmsg_seq);
@@ -136,29 +167,53 @@ static int describe(const struct nftx_batch *batch, const struct nlmsghdr *answe
 	const char *sentence = "";
 	size_t offset = blamed_offset(answer, &sentence);
 
+	*out = (struct nftx_refused){ .code = -error->error };
 	if (msg != NULL && msg->nlmsg_type >= NLMSG_MIN_TYPE &&
 	    (msg->nlmsg_type >> 8) == NFNL_SUBSYS_NFTABLES)
-		name_message(&text, msg, offset);
+		read_refused(&text, msg, offset, out);
 	else
 		strbuf_puts(&text, "the transaction");
-	return err_set(err, code, "%.150s: %s%s%.40s", text.text, strerrordesc_np(code),
+	return err_set(err, out->code, "%.150s: %s%s%.40s", text.text, strerrordesc_np(out->code),
 	               *sentence != '\0' ? ": " : "", sentence);
 }
 
-int nftx_refusal(const struct nftx_batch *batch, const void *answers, size_t len, struct err *err)
+int nftx_refusal(const struct nftx_batch *batch, const void *answers, size_t len,
+                 struct nftx_refusals *out, struct err *err)
 {
 	const struct nlmsghdr *answer = answers;
 	int left = (int)len;
+	int ret = 0;
 
 	for (; mnl_nlmsg_ok(answer, left); answer = mnl_nlmsg_next(answer, &left)) {
 		const struct nlmsgerr *error;
+		struct nftx_refused refused;
+		int code;
 
 		if (answer->nlmsg_type != NLMSG_ERROR ||
 		    mnl_nlmsg_get_payload_len(answer) < sizeof(*error))
 			continue;
 		error = mnl_nlmsg_get_payload(answer);
-		if (error->error != 0)
-			return describe(batch, answer, -error->error, err);
+		if (error->error == 0 || (ret != 0 && out == NULL))
+			continue;
+		code = describe(batch, answer, &refused, ret == 0 ? err : NULL);
+		if (ret == 0)
+			ret = code;
+		if (out != NULL && out->count < NFTX_REFUSED_MAX)
+			out->list[out->count++] = refused;
 	}
-	return 0;
+	return ret;
+}
+
+void nftx_refused_text(const struct nftx_refused *refused, struct err *err)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	struct nftx_elem elem = refused->elem;
+
+	if (refused->comment[0] != '\0')
+		elem.comment = refused->comment;
+	strbuf_printf(&text, "%s %s: %s ", elem.family == 4 ? "ip" : "ip6",
+	              nftx_map_info((enum nftx_map)elem.map)->name,
+	              refused->is_add ? "adding" : "deleting");
+	nftx_elem_text(&text, &elem);
+	(void)err_set(err, refused->code, "%.150s: %s", text.text, strerrordesc_np(refused->code));
 }

@@ -14,11 +14,11 @@
 
 #include "attr.h"
 #include "base/mem.h"
-#include "refusal.h"
 #include "sock_impl.h"
 
 #define ANSWER_BYTES (64u << 10) /* the kernel's dumps come in pieces of 32 KiB at most */
 #define SEND_SLACK (64u << 10)   /* bookkeeping that counts against the send buffer */
+#define SEND_TRIES 16            /* while signals come in between */
 #define RECEIVE_BYTES (4u << 20) /* thousands of errors from one batch fit */
 
 struct nftx_sock {
@@ -234,28 +234,61 @@ static void fit_buffers(struct nftx_sock *sock, size_t bytes)
 	raise_buffer(sock, SO_SNDBUFFORCE, SO_SNDBUF, sock->send_bytes);
 }
 
-/* Reads what the kernel had to say: nothing means that the batch was accepted. */
-static int read_refusals(struct nftx_sock *sock, const struct nftx_batch *batch, struct err *err)
+static int first_of(int before, int now)
+{
+	return before != 0 ? before : now;
+}
+
+/* Reads what the kernel had to say: nothing means that the batch was accepted. Reads all of it, also
+ * when some was lost: what is left would be taken for answers to the next batch. */
+static int read_refusals(struct nftx_sock *sock, const struct nftx_batch *batch,
+                         struct nftx_refusals *refusals, struct err *err)
 {
 	int ret = 0;
+	int lost = 0;
 
 	for (;;) {
 		ssize_t n =
 			recv(mnl_socket_get_fd(sock->nl), sock->answer, ANSWER_BYTES, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN)
-			return ret;
+			break;
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return err_set(err, errno, "the kernel's answers were lost: %s",
+		if (n < 0 && errno != ENOBUFS)
+			return err_set(err, errno, "the kernel's answers: %s",
 			               strerrordesc_np(errno));
-		if (ret == 0)
-			ret = nftx_refusal(batch, sock->answer, (size_t)n, err);
+		if (n < 0)
+			lost = ENOBUFS;
+		else if (ret == 0 || refusals != NULL)
+			ret = first_of(ret, nftx_refusal(batch, sock->answer, (size_t)n, refusals,
+			                                 ret == 0 ? err : NULL));
 	}
+	if (lost == 0)
+		return ret;
+	return err_set(err, lost, "the kernel's answers were lost: %s", strerrordesc_np(lost));
 }
 
 int nftx_sock_commit(struct nftx_sock *sock, const struct nftx_batch *batch, struct err *err)
+{
+	return nftx_sock_send(sock, batch, NULL, err);
+}
+
+/* A signal may come before anything was sent. */
+static ssize_t send_patiently(int fd, const struct msghdr *out)
+{
+	ssize_t n = -1;
+
+	for (int i = 0; i < SEND_TRIES && n < 0; i++) {
+		n = sendmsg(fd, out, 0);
+		if (n < 0 && errno != EINTR)
+			break;
+	}
+	return n;
+}
+
+int nftx_sock_send(struct nftx_sock *sock, const struct nftx_batch *batch,
+                   struct nftx_refusals *refusals, struct err *err)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct msghdr out = { .msg_name = &kernel, .msg_namelen = sizeof(kernel) };
@@ -265,7 +298,9 @@ int nftx_sock_commit(struct nftx_sock *sock, const struct nftx_batch *batch, str
 	out.msg_iov = (struct iovec *)(uintptr_t)nftx_batch_iov(batch, &count);
 	out.msg_iovlen = count;
 	fit_buffers(sock, size.bytes);
-	if (sendmsg(mnl_socket_get_fd(sock->nl), &out, 0) < 0) {
+	if (refusals != NULL)
+		refusals->count = 0;
+	if (send_patiently(mnl_socket_get_fd(sock->nl), &out) < 0) {
 		int code = errno;
 
 		if (code == EMSGSIZE)
@@ -276,5 +311,5 @@ int nftx_sock_commit(struct nftx_sock *sock, const struct nftx_batch *batch, str
 		return err_set(err, code, "sending a transaction of %zu bytes: %s", size.bytes,
 		               strerrordesc_np(code));
 	}
-	return read_refusals(sock, batch, err);
+	return read_refusals(sock, batch, refusals, err);
 }

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "nft/batch.h"
 #include "nft/elem.h"
+#include "nft/refusal.h"
 #include "nft/ruleset.h"
 
 struct nftx_sock; /* opaque: one NETLINK_NETFILTER socket */
@@ -110,16 +111,40 @@ void nftx_dump_done(struct nftx_elems *elems);
 /** nftx_sock_commit() - send @batch: all of it takes effect or nothing.
  *
  * The whole transaction leaves in one sendmsg(), whatever its size; the kernel
- * has processed it when that returns.
+ * has processed it when that returns. A batch that was ended without its end
+ * message is checked as any other and takes no effect.
  *
- * Return: 0 when the kernel accepted everything. A negative value means that the
- *         ruleset is as it was, but for -ENOBUFS: answers were lost and the
- *         outcome is unknown. The sentence names the first element or message
- *         that was refused. -EMSGSIZE: the send buffer could not be raised to the
- *         batch's size; -EPERM: the table is owned by another process, or no privilege;
- *         -EEXIST, -ENOENT: the kernel does not hold what we think it holds.
+ * The sentence names the first element or message that was refused. What the
+ * answers mean, and what is done about them:
+ *
+ *	0           accepted
+ *	-EEXIST,    the kernel does not hold what we think it holds, or in a refill two of our
+ *	-ENOENT     own elements collide: a change is followed by a refill at once (older
+ *	            kernels: -EBUSY)
+ *	-EINTR      signals kept the batch from being sent, SEND_TRIES times: refill later
+ *	-ENOBUFS    no memory for the batch, or answers were lost and the outcome is unknown:
+ *	            refill later
+ *	-EMSGSIZE   the send buffer could not be raised to the batch's size: nothing but
+ *	            net.core.wmem_max or privilege helps, tried again later
+ *	-ERESTART   only for a batch that names a generation of the ruleset, which none of
+ *	            ours does: refill later
+ *	-EAGAIN     the kernel has loaded a module and tried again itself, to the end of its
+ *	            patience: refill later
+ *	-EPERM      another process owns the table, or there is no privilege: refill later
+ *	-EOPNOTSUPP the kernel lacks something; of an owned table: made plain
+ *	others      what an element says is refused: its Service is left out, nft/send.h
+ *
+ * But for -ENOBUFS a negative value means that the ruleset is as it was. Later is
+ * after a pause that grows (cmd/schedule.h); nothing is taken away meanwhile.
  */
 int nftx_sock_commit(struct nftx_sock *sock, const struct nftx_batch *batch,
                      struct err *err) MUST_CHECK;
+
+/** nftx_sock_send() - nftx_sock_commit(), with what was refused as values.
+ *
+ * @refusals: emptied first.
+ */
+int nftx_sock_send(struct nftx_sock *sock, const struct nftx_batch *batch,
+                   struct nftx_refusals *refusals, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opening the socket where it cannot work: the daemon says why and leaves.
+ * Opening the socket where it cannot work: the daemon says why and leaves. And
+ * answers of the kernel that are no refusals.
  */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/netfilter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -133,6 +136,134 @@ static void finds_nothing(void **state)
 	nftx_sock_close(sock);
 }
 
+static struct nftx_elem some_element(uint32_t n)
+{
+	const struct ipaddr addr = {
+		.family = 4, .bytes = { 10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n }
+	};
+	struct nftx_elem elem = { .family = 4, .map = NFTX_CLUSTER_IPS };
+
+	(void)nftx_key_addr(elem.key, &addr);
+	return elem;
+}
+
+static struct nftx_batch *make_tables(void)
+{
+	const struct nftx_options options = { 0 };
+	struct nftx_batch *batch = nftx_batch_new();
+
+	nftx_ruleset_put_table(batch, 4, &options, 0);
+	nftx_ruleset_put_layout(batch, 4, &options);
+	nftx_batch_end(batch, true);
+	return batch;
+}
+
+static size_t count_elements(struct nftx_sock *sock)
+{
+	struct nftx_elems elems = { 0 };
+	size_t count;
+
+	assert_int_equal(nftx_sock_dump(sock, 4, NFTX_CLUSTER_IPS, &elems, NULL), 0);
+	count = elems.count;
+	nftx_dump_done(&elems);
+	return count;
+}
+
+/* More answers than the socket holds: that is said, and the next batch gets its own answers only. */
+static void survives_lost_answers(void **state)
+{
+	struct nftx_batch *batch = make_tables();
+	struct nftx_elem elem = some_element(1);
+	struct nftx_sock *sock;
+	struct err err = { 0 };
+
+	(void)state;
+	netns_enter();
+	assert_int_equal(nftx_sock_open(&sock, &err), 0);
+	assert_int_equal(nftx_sock_commit(sock, batch, &err), 0);
+	nftx_batch_free(batch);
+	batch = nftx_batch_new();
+	for (int i = 0; i < 60000; i++)
+		nftx_ruleset_put_delete(batch, 4, "no such table");
+	nftx_batch_end(batch, true);
+	assert_int_equal(nftx_sock_commit(sock, batch, &err), -ENOBUFS);
+	assert_non_null(strstr(err.msg, "the kernel's answers were lost"));
+	nftx_batch_free(batch);
+	batch = nftx_batch_new();
+	nftx_batch_add(batch, &elem);
+	nftx_batch_end(batch, true);
+	if (nftx_sock_commit(sock, batch, &err) < 0)
+		fail_msg("%s", err.msg);
+	nftx_batch_free(batch);
+	assert_int_equal(count_elements(sock), 1);
+	nftx_sock_close(sock);
+}
+
+/* net.core.wmem_max; 0 when it is not to be read. */
+static unsigned long socket_limit(void)
+{
+	FILE *file = fopen("/proc/sys/net/core/wmem_max", "re");
+	char text[32] = "";
+
+	if (file == NULL)
+		return 0;
+	if (fgets(text, sizeof(text), file) == NULL)
+		text[0] = '\0';
+	(void)fclose(file);
+	return strtoul(text, NULL, 10);
+}
+
+/* Runs in a child, as root of a user namespace only: what a batch may weigh is then limited. */
+static int send_too_much(void)
+{
+	struct nftx_batch *batch;
+	struct nftx_sock *sock;
+	struct err err = { 0 };
+	unsigned long limit = socket_limit(); /* the kernel doubles it */
+
+	if (limit == 0 || limit > 16u << 20 || unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return 77;
+	if (nftx_sock_open(&sock, &err) < 0)
+		return 77;
+	batch = make_tables();
+	if (nftx_sock_commit(sock, batch, &err) < 0)
+		return 1;
+	nftx_batch_free(batch);
+	batch = nftx_batch_new();
+	for (uint32_t i = 0; i * 16 < 2 * limit + (1u << 20);
+	     i++) { /* of more than 16 bytes each */
+		struct nftx_elem elem = some_element(i);
+
+		nftx_batch_add(batch, &elem);
+	}
+	nftx_batch_end(batch, true);
+	if (nftx_sock_commit(sock, batch, &err) != -EMSGSIZE)
+		return 2;
+	if (strstr(err.msg, "raise net.core.wmem_max") == NULL)
+		return 3;
+	nftx_batch_free(batch);
+	if (count_elements(sock) != 0)
+		return 4;
+	nftx_sock_close(sock);
+	return 0;
+}
+
+static void says_what_limits_a_batch(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(send_too_much());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* no user namespaces here */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +271,8 @@ int main(void)
 		cmocka_unit_test(says_that_privilege_is_missing),
 		cmocka_unit_test(explains),
 		cmocka_unit_test(finds_nothing),
+		cmocka_unit_test(survives_lost_answers),
+		cmocka_unit_test(says_what_limits_a_batch),
 	};
 
 	netns_enter();

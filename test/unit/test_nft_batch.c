@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nft/attr.h"
@@ -170,6 +171,7 @@ static size_t put_answer(char *buf, uint32_t seq, int code, uint32_t offset)
 
 static void names_what_was_refused(void **state)
 {
+	struct nftx_refusals *refusals = xcalloc(1, sizeof(*refusals));
 	struct nftx_batch *batch = nftx_batch_new();
 	char answers[512] __attribute__((aligned(8)));
 	const struct nlmsghdr *msg;
@@ -200,18 +202,33 @@ static void names_what_was_refused(void **state)
 		}
 	}
 	len = put_answer(answers, 1, 0, 0); /* an acknowledgement is no refusal */
-	assert_int_equal(nftx_refusal(batch, answers, len, &err), 0);
+	assert_int_equal(nftx_refusal(batch, answers, len, NULL, &err), 0);
 	len += put_answer(answers + len, 2, -EEXIST, offset);
-	assert_int_equal(nftx_refusal(batch, answers, len, &err), -EEXIST);
+	assert_int_equal(nftx_refusal(batch, answers, len, NULL, &err), -EEXIST);
 	assert_string_equal(err.msg, "ip backends: adding 10.96.0.1 . tcp . 80 . 7 : 10.0.0.0 . 0: "
 	                             "File exists");
 	len = put_answer(answers, 1, -ENOENT, 0);
-	assert_int_equal(nftx_refusal(batch, answers, len, &err), -ENOENT);
+	assert_int_equal(nftx_refusal(batch, answers, len, NULL, &err), -ENOENT);
 	assert_string_equal(err.msg,
 	                    "ip6 hairpin: deleting all elements: No such file or directory");
 	len = put_answer(answers, 0, -EPERM, 0);
-	assert_int_equal(nftx_refusal(batch, answers, len, &err), -EPERM);
+	assert_int_equal(nftx_refusal(batch, answers, len, NULL, &err), -EPERM);
 	assert_string_equal(err.msg, "the transaction: Operation not permitted");
+	/* all of them as values */
+	len = put_answer(answers, 2, -EEXIST, offset);
+	len += put_answer(answers + len, 1, -ENOENT, 0);
+	len += put_answer(answers + len, 2, -EINVAL, 0);
+	assert_int_equal(nftx_refusal(batch, answers, len, refusals, &err), -EEXIST);
+	assert_non_null(strstr(err.msg, "ip backends: adding 10.96.0.1"));
+	assert_int_equal(refusals->count, 3);
+	assert_true(refusals->list[0].has_elem && refusals->list[0].is_add);
+	assert_int_equal(refusals->list[0].code, EEXIST);
+	assert_int_equal(nftx_elem_slot(&refusals->list[0].elem), 7);
+	assert_true(refusals->list[1].is_about_elems);
+	assert_false(refusals->list[1].has_elem || refusals->list[1].is_add);
+	assert_true(refusals->list[2].is_add);
+	assert_false(refusals->list[2].has_elem); /* an older kernel does not say which one */
+	free(refusals);
 	nftx_batch_free(batch);
 }
 
