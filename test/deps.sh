@@ -12,7 +12,8 @@ packages() {
 	case $1 in
 	build)
 		echo gcc make pkg-config libc6-dev libnftnl-dev libmnl-dev libcjson-dev libev-dev \
-			libnetfilter-conntrack-dev libyaml-dev libcurl4-openssl-dev uthash-dev
+			libnetfilter-conntrack-dev libyaml-dev libcurl4-openssl-dev libmicrohttpd-dev \
+			uthash-dev
 		;;
 	test)
 		# Formatter, linter and sanitizers agree with us only in the version that we name.
