@@ -81,6 +81,10 @@ struct lb_service {
 	const char *name;    /* "namespace/name" */
 	uint32_t affinity_s; /* session affinity by client address, sliding timeout; 0: none */
 	uint32_t block_bytes;
+	/* Not for the kernel: who asks at this port of the node (healthCheckNodePort, 0: none) is told
+	 * how many addresses of ready endpoints are on it, in each family that has ports. */
+	uint16_t health_check_port;
+	uint32_t ready_local[2]; /* IPv4, IPv6 */
 
 	uint32_t port_count;
 	uint32_t frontend_count;

@@ -313,3 +313,41 @@ struct proxy_explained *explain_endpoints(const struct proxy_service_port *port,
 	*out_count = count;
 	return out;
 }
+
+static int address_cmp(const void *x, const void *y)
+{
+	return ipaddr_cmp(&((const struct candidate *)x)->backend.addr,
+	                  &((const struct candidate *)y)->backend.addr);
+}
+
+uint32_t count_ready_local(uint8_t family, const struct proxy_endpoint_slice *const *slices,
+                           size_t slice_count, const struct proxy_facts *facts,
+                           struct endpoint_scratch *scratch)
+{
+	uint32_t distinct = 0;
+	size_t count = 0;
+
+	for (size_t s = 0; s < slice_count; s++) {
+		const struct proxy_endpoint_slice *slice = slices[s];
+
+		if (slice->family != family || slice->port_count == 0)
+			continue;
+		scratch->candidates =
+			vec_reserve(scratch->candidates, &scratch->cap,
+		                    count + slice->endpoint_count, sizeof(*scratch->candidates));
+		for (size_t e = 0; e < slice->endpoint_count; e++) {
+			const struct proxy_endpoint *endpoint = &slice->endpoints[e];
+
+			if ((endpoint->conditions & PROXY_EP_READY) != 0 &&
+			    is_own_node(slice, endpoint, facts))
+				scratch->candidates[count++] =
+					(struct candidate){ .backend = { .addr = endpoint->addr } };
+		}
+	}
+	if (count > 1)
+		qsort(scratch->candidates, count, sizeof(*scratch->candidates), address_cmp);
+	for (size_t i = 0; i < count; i++)
+		distinct += i == 0 ||
+		            address_cmp(&scratch->candidates[i - 1], &scratch->candidates[i]) != 0;
+	return distinct;
+}

@@ -65,4 +65,10 @@ void select_endpoints(const struct proxy_service_port *port, uint8_t family,
                       struct endpoint_scratch *scratch, struct backend_list *out,
                       struct lb_port *lb);
 
+/** count_ready_local() - how many addresses of ready endpoints of this node @slices have, whatever
+ *  their ports (section 2.9). */
+uint32_t count_ready_local(uint8_t family, const struct proxy_endpoint_slice *const *slices,
+                           size_t slice_count, const struct proxy_facts *facts,
+                           struct endpoint_scratch *scratch);
+
 #endif

@@ -28,6 +28,7 @@ struct draft {
 	size_t local_count, local_cap;
 	struct ipcidr *ranges;
 	size_t range_count;
+	uint32_t ready_local[2];
 	bool restricted[2]; /* source ranges hold for IPv4, for IPv6 */
 	uint64_t element_count;
 	uint64_t range_elements;
@@ -290,6 +291,14 @@ static void add_cluster_ip(struct draft *d, const struct ipaddr *addr)
 	d->cluster_ips[d->cluster_ip_count++] = (struct lb_address){ .addr = *addr };
 }
 
+/* Who asks at healthCheckNodePort is a load balancer that sends to this node (section 2.9). */
+static uint16_t health_check_port(const struct proxy_service *service)
+{
+	return service != NULL && service->type == PROXY_LOAD_BALANCER && service->external_local
+	               ? service->health_check_node_port
+	               : 0;
+}
+
 static void plan_family(struct draft *d, uint8_t family,
                         const struct proxy_endpoint_slice *const *slices, size_t slice_count,
                         struct endpoint_scratch *scratch)
@@ -299,6 +308,9 @@ static void plan_family(struct draft *d, uint8_t family,
 	if (cluster_ip == NULL || d->service->port_count == 0)
 		return;
 	add_cluster_ip(d, cluster_ip);
+	if (health_check_port(d->service) != 0)
+		d->ready_local[family == 6] =
+			count_ready_local(family, slices, slice_count, d->facts, scratch);
 	for (size_t i = 0; i < d->service->port_count && !d->full; i++) {
 		if (scratch->gathered > PROXY_MAX_GATHERED) {
 			d->full = true;
@@ -320,6 +332,8 @@ static struct lb_service *finish(const struct draft *d, uint32_t id, const char 
 		.id = id,
 		.name = name,
 		.affinity_s = d->service != NULL ? d->service->affinity_s : 0,
+		.health_check_port = health_check_port(d->service),
+		.ready_local = { d->ready_local[0], d->ready_local[1] },
 		.port_count = (uint32_t)d->port_count,
 		.frontend_count = (uint32_t)d->frontend_count,
 		.backend_count = (uint32_t)d->backends.count,

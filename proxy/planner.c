@@ -22,6 +22,8 @@ struct facts {
 	char *zone;
 	struct ipaddr *node_port_addresses;
 	struct ipaddr *node_addresses;
+	struct ipaddr *health_addresses;
+	size_t health_address_count;
 };
 
 struct proxy_planner {
@@ -122,6 +124,53 @@ static void select_node_ports(const struct proxy_planner *planner, struct facts 
 	out->view.node_port_address_count = count;
 }
 
+/* Are all addresses of this family selected, whatever they are (section 2.7)? */
+static bool is_unbounded(const struct proxy_planner *planner, uint8_t family)
+{
+	bool family_named = false;
+
+	for (size_t i = 0; i < planner->node_port_cidr_count; i++) {
+		const struct ipcidr *cidr = &planner->node_port_cidrs[i];
+
+		if (cidr->addr.family != family)
+			continue;
+		family_named = true;
+		if (cidr->prefix == 0)
+			return true;
+	}
+	return !family_named && planner->node_port_cidr_count > 0;
+}
+
+/* As the addresses of NodePorts, which were selected; these are never loopback ones. */
+static void select_health_addresses(const struct proxy_planner *planner, struct facts *out)
+{
+	struct ipaddr *list = xcalloc(
+		out->view.node_port_address_count + planner->address_count + 2, sizeof(*list));
+	size_t count = 0;
+
+	for (size_t f = 0; f < 2; f++) {
+		uint8_t family = f == 0 ? 4 : 6;
+
+		if (is_unbounded(planner, family)) {
+			list[count++] = (struct ipaddr){ .family = family };
+			continue;
+		}
+		for (size_t i = 0; i < out->view.node_port_address_count; i++)
+			if (out->node_port_addresses[i].family == family)
+				list[count++] = out->node_port_addresses[i];
+		for (size_t i = 0; i < planner->address_count; i++)
+			if (planner->node_port_cidr_count > 0 &&
+			    planner->addresses[i].family == family &&
+			    ipaddr_is_loopback(&planner->addresses[i]) &&
+			    is_selected(planner, &planner->addresses[i]))
+				list[count++] = planner->addresses[i];
+	}
+	if (count > 1)
+		qsort(list, count, sizeof(*list), addr_order);
+	out->health_addresses = list;
+	out->health_address_count = count;
+}
+
 static void collect_node_addresses(const struct proxy_planner *planner, struct facts *out)
 {
 	const struct proxy_node *node = store_node(planner->store);
@@ -152,6 +201,7 @@ static struct facts derive_facts(const struct proxy_planner *planner)
 	out.view.node_name = planner->node_name;
 	out.view.zone = out.zone;
 	select_node_ports(planner, &out);
+	select_health_addresses(planner, &out);
 	collect_node_addresses(planner, &out);
 	return out;
 }
@@ -175,6 +225,7 @@ static void free_facts(struct facts *facts)
 	free(facts->zone);
 	free(facts->node_port_addresses);
 	free(facts->node_addresses);
+	free(facts->health_addresses);
 }
 
 static void refresh_facts(struct proxy_planner *planner)
@@ -413,6 +464,13 @@ void proxy_planner_touch_all(struct proxy_planner *planner)
 const struct lb_networks *proxy_planner_networks(const struct proxy_planner *planner)
 {
 	return &planner->networks;
+}
+
+const struct ipaddr *proxy_planner_health_addresses(const struct proxy_planner *planner,
+                                                    size_t *count)
+{
+	*count = planner->facts.health_address_count;
+	return planner->facts.health_addresses;
 }
 
 struct proxy_counts proxy_planner_counts(const struct proxy_planner *planner)

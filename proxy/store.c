@@ -541,6 +541,7 @@ struct proxy_counts store_counts(const struct proxy_store *store)
 		.slices = store->counts[PROXY_ENDPOINT_SLICE],
 		.service_cidrs = store->counts[PROXY_SERVICE_CIDR],
 		.node_known = store->node != NULL,
+		.node_leaving = store->node != NULL && store_node(store)->leaving,
 	};
 }
 

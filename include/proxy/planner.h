@@ -135,12 +135,23 @@ void proxy_planner_refresh(struct proxy_planner *planner);
 /** proxy_planner_networks() - service and pod ranges; valid until the planner changes. */
 const struct lb_networks *proxy_planner_networks(const struct proxy_planner *planner);
 
+/** proxy_planner_health_addresses() - where healthCheckNodePorts are answered: on the addresses that
+ *  NodePorts are served on, and on loopback ones if they were asked for.
+ *
+ * Of a family without bounds only the unspecified address (0.0.0.0, ::) is there.
+ *
+ * Return: @count addresses, sorted; valid until the planner changes.
+ */
+const struct ipaddr *proxy_planner_health_addresses(const struct proxy_planner *planner,
+                                                    size_t *count);
+
 /** Counts for logs and metrics. */
 struct proxy_counts {
 	size_t services;
 	size_t slices;
 	size_t service_cidrs;
-	bool node_known; /* the own Node has been seen */
+	bool node_known;   /* the own Node has been seen */
+	bool node_leaving; /* and is about to be removed */
 };
 
 struct proxy_counts proxy_planner_counts(const struct proxy_planner *planner);

@@ -111,6 +111,7 @@ struct proxy_meta *make_service(const struct service_spec *spec)
 		.external_local = spec->external_local,
 		.internal_local = spec->internal_local,
 		.affinity_s = spec->affinity_s,
+		.health_check_node_port = spec->health_check_port,
 		.port_count = ports(spec->ports, port_list, names),
 		.external_ip_count = addrs(spec->external_ips, externals),
 		.ingress_ip_count = addrs(spec->ingress_ips, ingress),
@@ -288,4 +289,7 @@ void text_service(struct strbuf *buf, const struct lb_service *service)
 		              ipaddr_format(&service->local_addresses[i].addr, text));
 	for (size_t i = 0; i < service->source_range_count; i++)
 		strbuf_printf(buf, "allow %s\n", ipcidr_format(&service->source_ranges[i], text));
+	if (service->health_check_port != 0)
+		strbuf_printf(buf, "health %u ready %u+%u\n", service->health_check_port,
+		              service->ready_local[0], service->ready_local[1]);
 }

@@ -23,6 +23,7 @@ struct service_spec {
 	bool external_local;
 	bool internal_local;
 	uint32_t affinity_s;
+	uint16_t health_check_port;
 };
 
 /** An EndpointSlice. Endpoints are "address[@node][/conditions][+zones:a,b][+nodes:n,m]", with
@@ -48,7 +49,8 @@ struct proxy_meta *make_service_cidr(const char *name, const char *text);
  *	10.96.0.1 tcp 80 all{10.0.0.1:80 10.0.0.2:80}
  *	192.0.2.1 tcp 30080 external local{10.0.0.1:80} all{...}
  *
- * then "local 10.0.0.1" for each hairpin candidate and "allow 10.0.0.0/8" for each range.
+ * then "local 10.0.0.1" for each hairpin candidate, "allow 10.0.0.0/8" for each range, and
+ * "health 32000 ready 1+0" with the ready local addresses of IPv4 and IPv6.
  */
 void text_service(struct strbuf *buf, const struct lb_service *service);
 

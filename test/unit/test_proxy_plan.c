@@ -207,6 +207,77 @@ static const struct row {
 	  .finding = "ports 'a' and 'b' both claim tcp 10.96.0.1:80" },
 };
 
+/* healthCheckNodePort (behaviour, section 2.9): only what is said about it. */
+static const struct row health_rows[] = {
+	{ .what = "ready local addresses, each once, whatever the port",
+	  .service = { .name = "a",
+	               .type = PROXY_LOAD_BALANCER,
+	               .cluster_ips = "10.96.0.1",
+	               .ports = "a:tcp:80 b:tcp:81",
+	               .external_local = true,
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "a:tcp:80 b:tcp:81 c:tcp:82",
+	                "10.0.0.1@node-1 10.0.0.2@node-1 10.0.0.3@node-2 10.0.0.4" },
+	              { "a2", "a", "c:udp:9", "10.0.0.2@node-1 10.0.0.5@node-1" } },
+	  .want = "health 32000 ready 3+0\n" },
+	{ .what = "terminating ones do not count, though they get traffic",
+	  .service = { .name = "a",
+	               .type = PROXY_LOAD_BALANCER,
+	               .cluster_ips = "10.96.0.1",
+	               .ports = "a:tcp:80",
+	               .external_local = true,
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "a:tcp:80",
+	                "10.0.0.1@node-1/st 10.0.0.2@node-1/s 10.0.0.3@node-1/" } },
+	  .want = "health 32000 ready 0+0\n" },
+	{ .what = "each family by itself",
+	  .service = { .name = "a",
+	               .type = PROXY_LOAD_BALANCER,
+	               .cluster_ips = "10.96.0.1 fd00::1",
+	               .ports = "a:tcp:80",
+	               .external_local = true,
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "a:tcp:80", "10.0.0.1@node-1 10.0.0.2@node-1" },
+	              { "a2", "a", "a:tcp:80", "fd00::a@node-1 fd00::b@node-2" } },
+	  .want = "health 32000 ready 2+1\n" },
+	{ .what = "a family without ClusterIP has none",
+	  .service = { .name = "a",
+	               .type = PROXY_LOAD_BALANCER,
+	               .cluster_ips = "fd00::1",
+	               .ports = "a:tcp:80",
+	               .external_local = true,
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "a:tcp:80", "10.0.0.1@node-1" },
+	              { "a2", "a", "a:tcp:80", "fd00::a@node-1" } },
+	  .want = "health 32000 ready 0+1\n" },
+	{ .what = "a slice without ports has no endpoints",
+	  .service = { .name = "a",
+	               .type = PROXY_LOAD_BALANCER,
+	               .cluster_ips = "10.96.0.1",
+	               .ports = "a:tcp:80",
+	               .external_local = true,
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "", "10.0.0.1@node-1" } },
+	  .want = "health 32000 ready 0+0\n" },
+	{ .what = "policy Cluster: nobody asks",
+	  .service = { .name = "a",
+	               .type = PROXY_LOAD_BALANCER,
+	               .cluster_ips = "10.96.0.1",
+	               .ports = "a:tcp:80",
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "a:tcp:80", "10.0.0.1@node-1" } },
+	  .want = "" },
+	{ .what = "no load balancer: nobody asks",
+	  .service = { .name = "a",
+	               .type = PROXY_NODE_PORT,
+	               .cluster_ips = "10.96.0.1",
+	               .ports = "a:tcp:80:30080",
+	               .external_local = true,
+	               .health_check_port = 32000 },
+	  .slices = { { "a1", "a", "a:tcp:80", "10.0.0.1@node-1" } },
+	  .want = "" },
+};
+
 static struct lb_service *plan_row(const struct row *row, bool reversed, struct diags *diags)
 {
 	static const struct ipaddr v4 = { .family = 4, .bytes = { 192, 0, 2, 1 } };
@@ -264,6 +335,25 @@ static void plans_rows(void **state)
 		print_message("  - %s\n", rows[i].what);
 		check_row(&rows[i], false);
 		check_row(&rows[i], true); /* the order of slices does not matter */
+	}
+}
+
+static void counts_for_health_checks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(health_rows); i++) {
+		struct diags diags = { 0 };
+		struct lb_service *service = plan_row(&health_rows[i], i % 2 == 1, &diags);
+		struct strbuf text = { 0 };
+		const char *health;
+
+		print_message("  - %s\n", health_rows[i].what);
+		text_service(&text, service);
+		health = strstr(text.text, "health ");
+		assert_string_equal(health != NULL ? health : "", health_rows[i].want);
+		strbuf_done(&text);
+		diag_done(&diags);
+		free(service);
 	}
 }
 
@@ -480,8 +570,11 @@ static void merges_cidrs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plans_rows),      cmocka_unit_test(bounds_endpoints),
-		cmocka_unit_test(bounds_elements), cmocka_unit_test(bounds_what_a_service_costs),
+		cmocka_unit_test(plans_rows),
+		cmocka_unit_test(counts_for_health_checks),
+		cmocka_unit_test(bounds_endpoints),
+		cmocka_unit_test(bounds_elements),
+		cmocka_unit_test(bounds_what_a_service_costs),
 		cmocka_unit_test(merges_cidrs),
 	};
 

@@ -182,6 +182,16 @@ static void follows_the_node(void **state)
 	proxy_planner_free(planner);
 }
 
+static void addresses_text(const struct ipaddr *list, size_t count, struct strbuf *text)
+{
+	char addr[IPADDR_TEXT];
+
+	strbuf_clear(text);
+	strbuf_puts(text, "");
+	for (size_t i = 0; i < count; i++)
+		strbuf_printf(text, "%s ", ipaddr_format(&list[i], addr));
+}
+
 /* Appends the addresses of all NodePorts of the one Service that changed. */
 static void node_ports_text(const struct proxy_changes *changes, struct strbuf *text)
 {
@@ -196,31 +206,40 @@ static void node_ports_text(const struct proxy_changes *changes, struct strbuf *
 }
 
 /* nodePortAddresses as ranges: this machine's addresses in them, followed (behaviour, section 2.7). */
+static const struct range_row {
+	const char *what;
+	const char *cidrs[2];
+	const char *addresses[4];
+	const char *want;
+	const char *health; /* where healthCheckNodePorts are answered */
+} ranges[] = {
+	{ "those in the range, sorted",
+	  { "192.0.2.0/24" },
+	  { "192.0.2.9", "192.0.2.1", "198.51.100.1" },
+	  "192.0.2.1 192.0.2.9 ",
+	  "192.0.2.1 192.0.2.9 :: " },
+	{ "a family without a range is open",
+	  { "192.0.2.0/24" },
+	  { "2001:db8::1", "198.51.100.1" },
+	  "2001:db8::1 ",
+	  ":: " },
+	{ "everything, but never loopback or link-local",
+	  { "0.0.0.0/0", "::/0" },
+	  { "127.0.0.1", "169.254.1.1", "fe80::1", "192.0.2.1" },
+	  "192.0.2.1 ",
+	  "0.0.0.0 :: " },
+	{ "nothing in range", { "192.0.2.0/24", "::1/128" }, { "198.51.100.1" }, "", "" },
+	{ "loopback, if asked for, for health checks",
+	  { "127.0.0.0/8", "::1/128" },
+	  { "127.0.0.1", "::1", "192.0.2.1", "2001:db8::1" },
+	  "",
+	  "127.0.0.1 ::1 " },
+};
+
 static void serves_node_ports_on_ranges(void **state)
 {
-	static const struct {
-		const char *what;
-		const char *cidrs[2];
-		const char *addresses[4];
-		const char *want;
-	} cases[] = {
-		{ "those in the range, sorted",
-		  { "192.0.2.0/24" },
-		  { "192.0.2.9", "192.0.2.1", "198.51.100.1" },
-		  "192.0.2.1 192.0.2.9 " },
-		{ "a family without a range is open",
-		  { "192.0.2.0/24" },
-		  { "2001:db8::1", "198.51.100.1" },
-		  "2001:db8::1 " },
-		{ "everything, but never loopback or link-local",
-		  { "0.0.0.0/0", "::/0" },
-		  { "127.0.0.1", "169.254.1.1", "fe80::1", "192.0.2.1" },
-		  "192.0.2.1 " },
-		{ "nothing in range", { "192.0.2.0/24", "::1/128" }, { "198.51.100.1" }, "" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
 		struct ipcidr cidrs[2];
 		struct ipaddr addresses[4];
 		struct proxy_config config = { .node_name = "node-1", .node_port_cidrs = cidrs };
@@ -228,16 +247,17 @@ static void serves_node_ports_on_ranges(void **state)
 		struct strbuf text = { 0 };
 		struct proxy_changes changes;
 		struct diags diags = { 0 };
+		const struct ipaddr *health;
 		size_t count = 0;
 
-		print_message("  - %s\n", cases[i].what);
-		for (size_t k = 0; k < 2 && cases[i].cidrs[k] != NULL; k++)
-			assert_int_equal(ipcidr_parse(cases[i].cidrs[k],
+		print_message("  - %s\n", ranges[i].what);
+		for (size_t k = 0; k < 2 && ranges[i].cidrs[k] != NULL; k++)
+			assert_int_equal(ipcidr_parse(ranges[i].cidrs[k],
 			                              &cidrs[config.node_port_cidr_count++], NULL),
 			                 0);
-		for (; count < 4 && cases[i].addresses[count] != NULL; count++)
+		for (; count < 4 && ranges[i].addresses[count] != NULL; count++)
 			assert_int_equal(
-				ipaddr_parse(cases[i].addresses[count], &addresses[count], NULL),
+				ipaddr_parse(ranges[i].addresses[count], &addresses[count], NULL),
 				0);
 		planner = proxy_planner_new(&config, PLANNER_SEED);
 		(void)put(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.1 fd00::1",
@@ -247,7 +267,10 @@ static void serves_node_ports_on_ranges(void **state)
 		proxy_planner_set_addresses(planner, addresses, count); /* a live change */
 		proxy_planner_changes(planner, &changes, &diags);
 		node_ports_text(&changes, &text);
-		assert_string_equal(text.text, cases[i].want);
+		assert_string_equal(text.text, ranges[i].want);
+		health = proxy_planner_health_addresses(planner, &count);
+		addresses_text(health, count, &text);
+		assert_string_equal(text.text, ranges[i].health);
 		proxy_changes_done(&changes);
 		strbuf_done(&text);
 		proxy_planner_free(planner);
@@ -296,6 +319,38 @@ static void leaves_out_external_ips(void **state)
 	               "* ns/a\n10.96.0.1 tcp 80 none all{}\n"
 	               "203.0.113.8 tcp 80 external none all{}\n",
 	               NULL);
+	proxy_planner_free(planner);
+}
+
+/* On the Node's primary addresses by default; and what of the Node matters for health. */
+static void knows_the_node(void **state)
+{
+	struct proxy_planner *planner = new_planner();
+	struct proxy_node leaving = {
+		.meta = { .kind = PROXY_NODE, .namespace = "", .name = "node-1" },
+		.zone = "",
+		.leaving = true
+	};
+	struct diags diags = { 0 };
+	struct strbuf text = { 0 };
+	const struct ipaddr *health;
+	size_t count;
+
+	(void)state;
+	(void)proxy_planner_health_addresses(planner, &count);
+	assert_int_equal(count, 0);
+	assert_false(proxy_planner_counts(planner).node_known);
+	(void)put(planner, make_node("node-1", "2001:db8::1 192.0.2.1 192.0.2.2", ""));
+	proxy_planner_refresh(planner);
+	health = proxy_planner_health_addresses(planner, &count);
+	addresses_text(health, count, &text);
+	assert_string_equal(text.text, "192.0.2.1 2001:db8::1 ");
+	assert_true(proxy_planner_counts(planner).node_known);
+	assert_false(proxy_planner_counts(planner).node_leaving);
+	(void)proxy_planner_put(planner, proxy_object_pack(&leaving.meta), &diags);
+	assert_true(proxy_planner_counts(planner).node_leaving);
+	strbuf_done(&text);
+	diag_done(&diags);
 	proxy_planner_free(planner);
 }
 
@@ -468,6 +523,7 @@ int main(void)
 		cmocka_unit_test(serves_node_ports_on_ranges),
 		cmocka_unit_test(takes_the_address_that_it_is_told),
 		cmocka_unit_test(leaves_out_external_ips),
+		cmocka_unit_test(knows_the_node),
 		cmocka_unit_test(takes_pods_from_the_node),
 		cmocka_unit_test(merges_service_cidrs),
 		cmocka_unit_test(applies_a_list_as_a_whole),
