@@ -14,7 +14,7 @@
 #include "base/str.h"
 
 #define HTTP_MAX_HEADERS 4
-#define HTTP_HEADER_TEXT 48
+#define HTTP_HEADER_TEXT 96
 
 #define HTTP_TEXT "text/plain; charset=utf-8"
 #define HTTP_JSON "application/json"

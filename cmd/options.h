@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/ipaddr.h"
 #include "base/str.h"
+#include "cmd/bind.h"
 #include "cmd/log.h"
 #include "cmd/settings.h"
 #include "cmd/sysctl.h"
@@ -49,12 +50,6 @@ enum detect_mode {
 /* diff: -o and --color. */
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_NFT };
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
-
-/** Where to listen. */
-struct bind_address {
-	struct ipaddr addr;
-	uint16_t port; /* 0: nowhere */
-};
 
 /** All settings, with their defaults filled in. Release with options_done(). */
 struct options {
