@@ -155,6 +155,7 @@ static void gather(struct nftx_batch *batch, enum operation op, const struct nft
 		msg = open_message(batch, op, f, elem->map);
 	nftx_elem_encode(msg, elem, op != ADD);
 	batch->size.elements++;
+	batch->size.maps[f][elem->map].added += op == ADD ? 1 : -1;
 }
 
 void nftx_batch_add(struct nftx_batch *batch, const struct nftx_elem *elem)
@@ -180,6 +181,7 @@ void nftx_batch_flush_map(struct nftx_batch *batch, uint8_t family, enum nftx_ma
 	ASSERT(!batch->additions_out);
 	put_set_name(msg, map);
 	nftx_batch_msg_end(batch);
+	batch->size.maps[family == 4 ? 0 : 1][map].emptied = true;
 }
 
 void nftx_batch_end(struct nftx_batch *batch, bool commit)

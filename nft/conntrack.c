@@ -175,6 +175,7 @@ static void send_deletions(struct nftx_flows *flows)
 	else
 		read_refusals(flows, &gone, &failed);
 	flows->stats.deleted += flows->batch_count - gone - failed;
+	flows->stats.deleted_ip6 += flows->family == 6 ? flows->batch_count - gone - failed : 0;
 	flows->stats.failed += failed;
 	flows->batch_seq++;
 	flows->batch_count = 0;

@@ -76,6 +76,11 @@ struct nftx_batch_size {
 	size_t messages; /* begin and end not counted */
 	size_t elements; /* added and deleted ones */
 	size_t bytes;
+	/* what the batch does to each map, of ip and of ip6 */
+	struct nftx_map_change {
+		bool emptied;  /* first */
+		int64_t added; /* less those deleted; negative for a loss */
+	} maps[2][NFTX_MAP_COUNT];
 };
 
 struct nftx_batch_size nftx_batch_size(const struct nftx_batch *batch);

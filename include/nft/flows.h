@@ -154,7 +154,8 @@ struct nftx_flow_stats {
 	uint64_t received; /* entries the kernel handed over; before 5.8 it does not filter */
 	uint64_t seen;     /* UDP flows among them */
 	uint64_t deleted;
-	uint64_t failed; /* deletions refused, but for flows that were gone already */
+	uint64_t deleted_ip6; /* of these, in IPv6 */
+	uint64_t failed;      /* deletions refused, but for flows that were gone already */
 };
 
 /** nftx_flows_turn() - do what can be done now without blocking: read some answers, delete.

@@ -121,6 +121,7 @@ static void deletes_exactly_the_stale(void **state)
 	struct entries before = { 0 };
 	struct entries want = { 0 };
 	size_t udp = 0;
+	size_t stale_ip6 = 0;
 	double begin;
 	double started;
 	double longest;
@@ -128,6 +129,8 @@ static void deletes_exactly_the_stale(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		*entries_add(&before) = from_row(&rows[i], (uint16_t)i);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		stale_ip6 += rows[i].stale && before.list[i].dst.addr.family == 6;
 	for (uint32_t i = 0; i < UNRELATED; i++)
 		*entries_add(&before) = unrelated(i);
 	table_create(before.list, before.count);
@@ -150,6 +153,8 @@ static void deletes_exactly_the_stale(void **state)
 	assert_int_equal(stats.restarts, 0);
 	assert_int_equal(stats.seen, udp);
 	assert_int_equal(stats.deleted, before.count - want.count);
+	assert_int_equal(stats.deleted_ip6, stale_ip6);
+	assert_true(stale_ip6 > 0 && stale_ip6 < stats.deleted);
 	assert_int_equal(stats.failed, 0);
 	if (kernel_filters())
 		assert_int_equal(stats.received, udp);

@@ -54,6 +54,33 @@ static void gathers(void **state)
 	nftx_batch_free(batch);
 }
 
+/* What a map has more afterwards. */
+static void says_what_it_does_to_maps(void **state)
+{
+	struct nftx_batch *batch = nftx_batch_new();
+	struct nftx_elem a = backend(1);
+	struct nftx_elem b = backend(2);
+	struct nftx_elem ip = { .family = 6, .map = NFTX_CLUSTER_IPS, .key = { 0xfd } };
+	struct nftx_batch_size size;
+
+	(void)state;
+	nftx_batch_flush_map(batch, 6, NFTX_CLUSTER_IPS);
+	nftx_batch_del(batch, &a);
+	nftx_batch_destroy(batch, &b);
+	nftx_batch_del(batch, &b);
+	nftx_batch_add(batch, &a);
+	nftx_batch_add(batch, &ip);
+	nftx_batch_end(batch, true);
+	size = nftx_batch_size(batch);
+	assert_int_equal(size.maps[a.family == 6][NFTX_BACKENDS].added, -2);
+	assert_false(size.maps[a.family == 6][NFTX_BACKENDS].emptied);
+	assert_int_equal(size.maps[1][NFTX_CLUSTER_IPS].added, 1);
+	assert_true(size.maps[1][NFTX_CLUSTER_IPS].emptied);
+	assert_int_equal(size.maps[0][NFTX_CLUSTER_IPS].added, 0);
+	assert_false(size.maps[0][NFTX_CLUSTER_IPS].emptied);
+	nftx_batch_free(batch);
+}
+
 /* 100,000 elements: every message is within its bound, every element is there, in one batch. */
 static void splits_messages(void **state)
 {
@@ -235,11 +262,9 @@ static void names_what_was_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(gathers),
-		cmocka_unit_test(splits_messages),
-		cmocka_unit_test(decodes_what_it_encodes),
-		cmocka_unit_test(bounds_elements),
-		cmocka_unit_test(names_what_was_refused),
+		cmocka_unit_test(gathers),         cmocka_unit_test(says_what_it_does_to_maps),
+		cmocka_unit_test(splits_messages), cmocka_unit_test(decodes_what_it_encodes),
+		cmocka_unit_test(bounds_elements), cmocka_unit_test(names_what_was_refused),
 	};
 
 	return cmocka_run_group_tests_name("nft/batch", tests, NULL, NULL);
