@@ -473,6 +473,15 @@ const struct ipaddr *proxy_planner_health_addresses(const struct proxy_planner *
 	return planner->facts.health_addresses;
 }
 
+size_t proxy_planner_take_triggers(struct proxy_planner *planner, struct proxy_trigger **out)
+{
+	struct triggers taken = *store_triggers(planner->store);
+
+	*store_triggers(planner->store) = (struct triggers){ 0 };
+	*out = taken.list;
+	return taken.count;
+}
+
 struct proxy_counts proxy_planner_counts(const struct proxy_planner *planner)
 {
 	return store_counts(planner->store);

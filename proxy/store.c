@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "triggers.h"
 
 /* Every use below has the store at hand: its seed keys the hash. */
 #define HASH_FUNCTION(keyptr, keylen, hashv) \
@@ -48,6 +49,8 @@ struct proxy_store {
 	bool node_changed;
 	bool cidrs_changed;
 	size_t counts[KINDS];
+	uint64_t changes[KINDS]; /* so far: objects that came, changed or went */
+	struct triggers triggers;
 
 	uint32_t *free_ids; /* ids given back, a stack */
 	size_t free_id_count, free_id_cap;
@@ -103,6 +106,7 @@ void store_free(struct proxy_store *store)
 	for (size_t kind = 0; kind < KINDS; kind++)
 		drop_pending(&store->lists[kind]);
 	free(store->slices);
+	triggers_done(&store->triggers);
 	free(store->free_ids);
 	free(store->node_name);
 	free(store);
@@ -220,8 +224,8 @@ const struct proxy_endpoint_slice *const *store_slices(struct proxy_store *store
 	return store->slices;
 }
 
-/* Takes the stored object out of whatever it is linked into. */
-static void detach(struct proxy_store *store, struct object *object)
+/* Takes the stored object out of whatever it is linked into; @gone: for good. */
+static void detach(struct proxy_store *store, struct object *object, bool gone)
 {
 	struct proxy_meta *meta = object->meta;
 
@@ -245,6 +249,8 @@ static void detach(struct proxy_store *store, struct object *object)
 			object->next_slice->prev_slice = object->prev_slice;
 		record->slice_count--;
 		store_touch(store, record);
+		if (gone)
+			triggers_forget(&store->triggers, record->id);
 		break;
 	}
 	case PROXY_NODE:
@@ -261,6 +267,7 @@ static void attach(struct proxy_store *store, struct object *object)
 {
 	struct proxy_meta *meta = object->meta;
 
+	store->changes[meta->kind]++;
 	switch (meta->kind) {
 	case PROXY_SERVICE: {
 		struct record *record = get_record(store, meta->namespace, meta->name);
@@ -283,6 +290,7 @@ static void attach(struct proxy_store *store, struct object *object)
 		record->slices = object;
 		record->slice_count++;
 		store_touch(store, record);
+		triggers_note(&store->triggers, record->id, slice);
 		break;
 	}
 	case PROXY_NODE:
@@ -356,7 +364,7 @@ bool store_put(struct proxy_store *store, struct proxy_meta *meta, struct diags 
 		if (object == NULL)
 			return false;
 	} else {
-		detach(store, object);
+		detach(store, object, false);
 		free(object->meta);
 		object->meta = meta;
 	}
@@ -366,8 +374,9 @@ bool store_put(struct proxy_store *store, struct proxy_meta *meta, struct diags 
 
 static void remove_object(struct proxy_store *store, struct object *object)
 {
-	detach(store, object);
+	detach(store, object, true);
 	store->counts[object->meta->kind]--;
+	store->changes[object->meta->kind]++;
 	HASH_DELETE(hh, store->objects, object);
 	free(object->meta);
 	free(object);
@@ -534,12 +543,19 @@ bool store_take_cidrs_changed(struct proxy_store *store)
 	return changed;
 }
 
+struct triggers *store_triggers(struct proxy_store *store)
+{
+	return &store->triggers;
+}
+
 struct proxy_counts store_counts(const struct proxy_store *store)
 {
 	return (struct proxy_counts){
 		.services = store->counts[PROXY_SERVICE],
 		.slices = store->counts[PROXY_ENDPOINT_SLICE],
 		.service_cidrs = store->counts[PROXY_SERVICE_CIDR],
+		.service_changes = store->changes[PROXY_SERVICE],
+		.slice_changes = store->changes[PROXY_ENDPOINT_SLICE],
 		.node_known = store->node != NULL,
 		.node_leaving = store->node != NULL && store_node(store)->leaving,
 	};

@@ -11,6 +11,7 @@
  */
 
 #include "proxy/planner.h"
+#include "triggers.h"
 
 struct proxy_store;
 struct claim;
@@ -75,6 +76,9 @@ struct ipcidr *store_service_cidrs(const struct proxy_store *store, size_t *coun
  *  since the last call? */
 bool store_take_node_changed(struct proxy_store *store);
 bool store_take_cidrs_changed(struct proxy_store *store);
+
+/** store_triggers() - the caller may take the list. */
+struct triggers *store_triggers(struct proxy_store *store);
 
 struct proxy_counts store_counts(const struct proxy_store *store);
 const uint8_t *store_seed(const struct proxy_store *store);

@@ -109,7 +109,18 @@ static int decode_labels(struct jsonx *jx, const cJSON *item, void *out)
 	return jsonx_object(jx, item, label_fields, ARRAY_LEN(label_fields), out);
 }
 
+/* Nothing depends on what is in here but a statistic: never a reason to refuse an object. */
+static int peek_annotations(struct jsonx *jx, const cJSON *item, void *out)
+{
+	const char **triggered = out;
+
+	(void)jx;
+	*triggered = peek(item, "endpoints.kubernetes.io/last-change-trigger-time");
+	return 0;
+}
+
 static const struct jsonx_field metadata_fields[] = {
+	{ "annotations", peek_annotations, offsetof(struct decode_meta, triggered) },
 	{ "name", jsonx_name, offsetof(struct decode_meta, meta.name) },
 	{ "namespace", jsonx_name, offsetof(struct decode_meta, meta.namespace) },
 	{ "creationTimestamp", jsonx_string, offsetof(struct decode_meta, created) },

@@ -17,11 +17,12 @@
 struct decode_meta {
 	struct proxy_meta meta;
 	const char *created;
-	const char *service; /* label kubernetes.io/service-name, "" when missing */
-	const char *zone;    /* label topology.kubernetes.io/zone, "" when missing */
-	bool deleted;        /* a deletionTimestamp is set */
-	bool other_proxy;    /* label service.kubernetes.io/service-proxy-name */
-	bool headless;       /* label service.kubernetes.io/headless */
+	const char *service;   /* label kubernetes.io/service-name, "" when missing */
+	const char *zone;      /* label topology.kubernetes.io/zone, "" when missing */
+	const char *triggered; /* annotation endpoints.kubernetes.io/last-change-trigger-time */
+	bool deleted;          /* a deletionTimestamp is set */
+	bool other_proxy;      /* label service.kubernetes.io/service-proxy-name */
+	bool headless;         /* label service.kubernetes.io/headless */
 };
 
 /** A list of addresses or ranges under construction. */

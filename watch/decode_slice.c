@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "watch/decode_impl.h"
 
 /** Names that an endpoint gives, and where their number goes. */
@@ -339,6 +340,9 @@ int decode_slice(struct jsonx *jx, const cJSON *json, const struct decode_meta *
 		ret = make_tables(jx, &draft);
 	if (ret < 0)
 		return ret;
+	if (meta->triggered == NULL ||
+	    str_to_time_us(meta->triggered, &draft.slice.triggered_us) < 0)
+		draft.slice.triggered_us = 0;
 	draft.slice.ports = draft.ports;
 	draft.slice.endpoints = draft.endpoints;
 	*out = proxy_object_pack(&draft.slice.meta);

@@ -51,6 +51,9 @@ int str_to_u32(const char *text, uint32_t max, uint32_t *out) MUST_CHECK;
  */
 int str_to_time(const char *text, int64_t *out) MUST_CHECK;
 
+/** str_to_time_us() - the same with its fraction: @out_us are microseconds, what is smaller is dropped. */
+int str_to_time_us(const char *text, int64_t *out_us) MUST_CHECK;
+
 /** str_to_duration() - a duration as Go writes it: "1h30m", "15s", "0.5s", "100ms", "0".
  *
  * One or more decimal numbers with a unit each, of ns, us (also with a Greek mu), ms, s, m, h; what

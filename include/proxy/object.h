@@ -116,7 +116,10 @@ struct proxy_slice_port {
 struct proxy_endpoint_slice {
 	struct proxy_meta meta;
 	const char *service; /* label kubernetes.io/service-name, "" when missing */
-	uint8_t family;      /* addressType: 4 or 6; 0 for FQDN, such a slice is ignored */
+	/* When what it tells began: annotation endpoints.kubernetes.io/last-change-trigger-time in
+	 * microseconds since the epoch, 0: unknown. Makes no difference between slices. */
+	int64_t triggered_us;
+	uint8_t family; /* addressType: 4 or 6; 0 for FQDN, such a slice is ignored */
 	uint16_t port_count;
 	uint16_t endpoint_count;
 	uint16_t name_count;

@@ -145,11 +145,33 @@ const struct lb_networks *proxy_planner_networks(const struct proxy_planner *pla
 const struct ipaddr *proxy_planner_health_addresses(const struct proxy_planner *planner,
                                                     size_t *count);
 
+/* Beyond that many between two calls of proxy_planner_take_triggers() they are dropped. */
+#define PROXY_MAX_TRIGGERS 4096u
+
+/** When a change that an EndpointSlice tells of began. */
+struct proxy_trigger {
+	uint32_t id; /* of the Service */
+	uint8_t family;
+	int64_t at_us; /* proxy_endpoint_slice.triggered_us */
+};
+
+/** proxy_planner_take_triggers() - those of all slices that came or changed since the last call.
+ *
+ * A Service one of whose slices was removed has none from before.
+ *
+ * @out: an array that the caller frees; NULL when there are none.
+ *
+ * Return: how many.
+ */
+size_t proxy_planner_take_triggers(struct proxy_planner *planner, struct proxy_trigger **out);
+
 /** Counts for logs and metrics. */
 struct proxy_counts {
 	size_t services;
 	size_t slices;
 	size_t service_cidrs;
+	uint64_t service_changes; /* so far: Services that came, changed or went */
+	uint64_t slice_changes;
 	bool node_known;   /* the own Node has been seen */
 	bool node_leaving; /* and is about to be removed */
 };

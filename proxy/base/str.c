@@ -141,6 +141,23 @@ int str_to_time(const char *text, int64_t *out)
 	return 0;
 }
 
+int str_to_time_us(const char *text, int64_t *out_us)
+{
+	int64_t seconds;
+	int64_t fraction = 0;
+	int64_t unit = 100000;
+	int ret = str_to_time(text, &seconds);
+
+	if (ret < 0)
+		return ret;
+	for (const char *p = text[19] == '.' ? text + 20 : ""; *p >= '0' && *p <= '9'; p++) {
+		fraction += (*p - '0') * unit;
+		unit /= 10;
+	}
+	*out_us = seconds * 1000000 + fraction;
+	return 0;
+}
+
 bool str_starts(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

@@ -122,6 +122,33 @@ static void times_are_read_strictly(void **state)
 	}
 }
 
+static void times_keep_their_fraction(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t want; /* 0: refused */
+	} rows[] = {
+		{ "2026-11-22T07:41:28Z", 1795333288000000 },
+		{ "2026-11-22T07:41:28.5Z", 1795333288500000 },
+		{ "2026-11-22T07:41:28.123456Z", 1795333288123456 },
+		{ "2026-11-22T07:41:28.123456789Z", 1795333288123456 },
+		{ "2026-11-22T07:41:28.000001+00:00", 1795333288000001 },
+		{ "2026-11-22T09:41:28.25+02:00", 1795333288250000 },
+		{ "2026-11-22T07:41:28.", 0 },
+		{ "2026-11-22", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int64_t got = 4711;
+
+		print_message("  - '%s'\n", rows[i].text);
+		assert_int_equal(str_to_time_us(rows[i].text, &got),
+		                 rows[i].want != 0 ? 0 : -EINVAL);
+		assert_true(got == (rows[i].want != 0 ? rows[i].want : 4711));
+	}
+}
+
 static void beginnings_are_compared(void **state)
 {
 	(void)state;
@@ -228,6 +255,7 @@ int main(void)
 		cmocka_unit_test(json_strings_are_escaped),
 		cmocka_unit_test(numbers_are_read_strictly),
 		cmocka_unit_test(times_are_read_strictly),
+		cmocka_unit_test(times_keep_their_fraction),
 		cmocka_unit_test(beginnings_are_compared),
 		cmocka_unit_test(an_error_is_a_code_and_a_sentence),
 		cmocka_unit_test(a_long_error_is_cut_at_its_end),

@@ -354,6 +354,73 @@ static void knows_the_node(void **state)
 	proxy_planner_free(planner);
 }
 
+static void expect_triggers(struct proxy_planner *planner, const char *want)
+{
+	AUTO_STRBUF struct strbuf text = { 0 };
+	struct proxy_trigger *list;
+	size_t count = proxy_planner_take_triggers(planner, &list);
+
+	strbuf_puts(&text, "");
+	for (size_t i = 0; i < count; i++)
+		strbuf_printf(&text, "v%u@%d ", list[i].family, (int)list[i].at_us);
+	assert_string_equal(text.text, want);
+	free(list);
+}
+
+static struct proxy_meta *triggered(struct proxy_meta *slice, int64_t at_us)
+{
+	((struct proxy_endpoint_slice *)(void *)slice)->triggered_us = at_us;
+	return slice;
+}
+
+/* For kubeproxy_network_programming_duration_seconds (behaviour, section 6.1). */
+static void tells_when_changes_began(void **state)
+{
+	struct proxy_planner *planner = new_planner();
+	struct proxy_trigger *list;
+
+	(void)state;
+	(void)put(planner, SVC_A);
+	expect_triggers(planner, "");
+	(void)put(planner, triggered(SLICE("a1", "a", "-:tcp:80", "10.0.0.1"), 7));
+	(void)put(planner, triggered(SLICE("a2", "a", "-:tcp:80", "fd00::1"), 8));
+	(void)put(planner, triggered(SLICE("b1", "b", "-:tcp:80", "10.0.0.9"), 9));
+	expect_triggers(planner, "v4@7 v6@8 v4@9 ");
+	expect_triggers(planner, "");
+	/* the time alone is no change; without a time there is nothing to tell */
+	assert_false(put(planner, triggered(SLICE("a1", "a", "-:tcp:80", "10.0.0.1"), 10)));
+	(void)put(planner, SLICE("a1", "a", "-:tcp:80", "10.0.0.2"));
+	expect_triggers(planner, "");
+	(void)put(planner, triggered(SLICE("a1", "a", "-:tcp:80", "10.0.0.3"), 11));
+	(void)put(planner, triggered(SLICE("b1", "b", "-:tcp:80", "10.0.0.8"), 12));
+	(void)put(planner, triggered(SLICE("a1", "a", "-:tcp:80", "10.0.0.4"), 13));
+	(void)proxy_planner_delete(planner, PROXY_ENDPOINT_SLICE, "ns", "a2");
+	expect_triggers(planner, "v4@12 ");
+	for (unsigned i = 0; i < PROXY_MAX_TRIGGERS + 100; i++)
+		(void)put(planner, triggered(SLICE("a1", "a", "-:tcp:80",
+		                                   i % 2 == 0 ? "10.0.0.1" : "10.0.0.2"),
+		                             14));
+	assert_int_equal(proxy_planner_take_triggers(planner, &list), PROXY_MAX_TRIGGERS);
+	free(list);
+	proxy_planner_free(planner);
+}
+
+static void counts_changes(void **state)
+{
+	struct proxy_planner *planner = new_planner();
+
+	(void)state;
+	(void)put(planner, SVC_A);
+	(void)put(planner, SVC_A);
+	(void)put(planner, SLICE("a1", "a", "-:tcp:80", "10.0.0.1"));
+	(void)put(planner, SLICE("a1", "a", "-:tcp:80", "10.0.0.2"));
+	(void)proxy_planner_delete(planner, PROXY_ENDPOINT_SLICE, "ns", "a1");
+	(void)proxy_planner_delete(planner, PROXY_ENDPOINT_SLICE, "ns", "a1");
+	assert_int_equal(proxy_planner_counts(planner).service_changes, 1);
+	assert_int_equal(proxy_planner_counts(planner).slice_changes, 3);
+	proxy_planner_free(planner);
+}
+
 /* detectLocalMode NodeCIDR: the Node's podCIDRs, live. */
 static void takes_pods_from_the_node(void **state)
 {
@@ -524,6 +591,8 @@ int main(void)
 		cmocka_unit_test(takes_the_address_that_it_is_told),
 		cmocka_unit_test(leaves_out_external_ips),
 		cmocka_unit_test(knows_the_node),
+		cmocka_unit_test(tells_when_changes_began),
+		cmocka_unit_test(counts_changes),
 		cmocka_unit_test(takes_pods_from_the_node),
 		cmocka_unit_test(merges_service_cidrs),
 		cmocka_unit_test(applies_a_list_as_a_whole),

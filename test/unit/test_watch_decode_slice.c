@@ -333,9 +333,54 @@ static void bounds_hints_of_an_endpoint(void **state)
 	}
 }
 
+/* An annotation says when the change began; nothing else depends on it. */
+static void reads_when_it_was_triggered(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *annotations;
+		int64_t want;
+	} cases[] = {
+		{ "none", "null", 0 },
+		{ "other ones", "{\"a\":\"b\"}", 0 },
+		{ "a time",
+		  "{\"endpoints.kubernetes.io/last-change-trigger-time\":"
+		  "\"2026-11-22T07:41:28.25Z\"}",
+		  1795333288250000 },
+		{ "no time", "{\"endpoints.kubernetes.io/last-change-trigger-time\":\"now\"}", 0 },
+		{ "no text", "{\"endpoints.kubernetes.io/last-change-trigger-time\":7}", 0 },
+		{ "no object", "[1]", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO_STRBUF struct strbuf text = { 0 };
+		struct proxy_meta *object = NULL;
+		struct watch_ident ident;
+		struct diags diags = { 0 };
+		struct err err = { 0 };
+		cJSON *json;
+
+		print_message("  - %s\n", cases[i].what);
+		strbuf_printf(&text,
+		              "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\","
+		              "\"addressType\":\"IPv4\",\"metadata\":{\"name\":\"web-1\","
+		              "\"annotations\":%s}}",
+		              cases[i].annotations);
+		json = cJSON_Parse(text.text);
+		assert_int_equal(watch_decode(json, NULL, &ident, &object, &diags, &err), 0);
+		assert_int_equal(diags.total, 0);
+		assert_true(((struct proxy_endpoint_slice *)(void *)object)->triggered_us ==
+		            cases[i].want);
+		cJSON_Delete(json);
+		free(object);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_when_it_was_triggered),
 		cmocka_unit_test(decodes_v4),
 		cmocka_unit_test(decodes_the_rest),
 		cmocka_unit_test(refuses_wrong_types),
