@@ -19,6 +19,7 @@ struct census {
 	struct entry **entries; /* by the Service's id; NULL: nothing */
 	size_t cap;
 	size_t checks;
+	uint64_t changes;
 	uint64_t without_local[CENSUS_POLICIES][2];
 };
 
@@ -86,6 +87,14 @@ static bool is_empty(const struct entry *entry)
 	return entry->port == 0;
 }
 
+static bool same(const struct entry *a, const struct entry *b, const char *name)
+{
+	return a->port == b->port && strcmp(a->service, name) == 0 &&
+	       memcmp(a->families, b->families, sizeof(a->families)) == 0 &&
+	       memcmp(a->endpoints, b->endpoints, sizeof(a->endpoints)) == 0 &&
+	       memcmp(a->without_local, b->without_local, sizeof(a->without_local)) == 0;
+}
+
 static size_t checks_of(const struct entry *entry)
 {
 	return entry->port != 0 ? (size_t)entry->families[0] + entry->families[1] : 0;
@@ -125,11 +134,21 @@ static void keep(struct census *census, uint32_t id, const struct entry *from, c
 
 void census_note(struct census *census, const struct lb_service *service)
 {
+	const struct entry *had = service->id < census->cap ? census->entries[service->id] : NULL;
 	struct entry entry = read_service(service);
+	bool empty = is_empty(&entry);
 
+	if (had == NULL ? empty : same(had, &entry, service->name))
+		return;
+	census->changes++;
 	drop(census, service->id);
-	if (!is_empty(&entry))
+	if (!empty)
 		keep(census, service->id, &entry, service->name);
+}
+
+uint64_t census_changes(const struct census *census)
+{
+	return census->changes;
 }
 
 static int check_order(const void *x, const void *y)

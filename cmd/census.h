@@ -24,6 +24,9 @@ void census_free(struct census *census);
 /** census_note() - @service is so now; one without ports is gone. */
 void census_note(struct census *census, const struct lb_service *service);
 
+/** census_changes() - grows whenever one of the answers below becomes another one. */
+uint64_t census_changes(const struct census *census);
+
 /** A port of this node at which somebody asks about a Service, in one family. */
 struct census_check {
 	const char *service; /* "namespace/name"; of the census, until the Service is noted again */

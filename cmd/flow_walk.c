@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "flow_walk.h"
 
+#include "cmd/clock.h"
 #include "cmd/log.h"
 
 /* This long after a commit: an answer that is on its way when its endpoint goes still arrives, and
@@ -16,6 +17,10 @@ static void turn(struct flow_walk *walk)
 
 	if (ret < 0)
 		log_warning_limited("stale flows not deleted", LOG_STR("reason", err.msg));
+	if (ret == 0 && walk->began_us != 0 && walk->walked != NULL)
+		walk->walked(walk->ctx, clock_us() - walk->began_us);
+	if (ret <= 0)
+		walk->began_us = 0;
 	if (ret != 0 || stats.deleted == walk->deleted)
 		return;
 	log_debug("stale flows deleted", LOG_U64("flows", stats.deleted - walk->deleted),
@@ -27,8 +32,11 @@ static void begin(struct flow_walk *walk)
 {
 	struct nftx_flow_fronts gap = { 0 };
 	struct err err = { 0 };
-	int ret = nftx_flows_start(walk->flows, sync_fronts(walk->sync), &err);
+	int ret;
 
+	if (walk->began_us == 0)
+		walk->began_us = clock_us();
+	ret = nftx_flows_start(walk->flows, sync_fronts(walk->sync), &err);
 	if (ret == 0 && walk->gap) {
 		sync_gap_fronts(walk->sync, &gap);
 		ret = nftx_flows_start_gap(walk->flows, &gap, &err);
@@ -79,6 +87,17 @@ void flow_walk_close(struct flow_walk *walk)
 	ev_timer_stop(walk->loop, &walk->delay);
 	nftx_flows_close(walk->flows);
 	walk->flows = NULL;
+}
+
+void flow_walk_watch(struct flow_walk *walk, void (*walked)(void *ctx, uint64_t took_us), void *ctx)
+{
+	walk->walked = walked;
+	walk->ctx = ctx;
+}
+
+struct nftx_flow_stats flow_walk_stats(const struct flow_walk *walk)
+{
+	return walk->flows != NULL ? nftx_flows_stats(walk->flows) : (struct nftx_flow_stats){ 0 };
 }
 
 void flow_walk_before_sync(struct flow_walk *walk)

@@ -20,8 +20,11 @@ struct flow_walk {
 	struct nftx_flows *flows; /* NULL: no connection tracking to look through */
 	ev_io io;
 	ev_timer delay;
-	bool gap;         /* the next walk is also for TCP */
-	uint64_t deleted; /* said so far */
+	bool gap;          /* the next walk is also for TCP */
+	uint64_t deleted;  /* said so far */
+	uint64_t began_us; /* the walk under way; 0: none */
+	void (*walked)(void *ctx, uint64_t took_us);
+	void *ctx;
 };
 
 /** flow_walk_open() - without connection tracking's netlink, which is said, the rest does nothing.
@@ -30,6 +33,13 @@ struct flow_walk {
  */
 void flow_walk_open(struct flow_walk *walk, struct ev_loop *loop, struct sync *sync);
 void flow_walk_close(struct flow_walk *walk);
+
+/** flow_walk_watch() - call @walked after each walk; NULL: no more. */
+void flow_walk_watch(struct flow_walk *walk, void (*walked)(void *ctx, uint64_t took_us),
+                     void *ctx);
+
+/** flow_walk_stats() - what was done so far. */
+struct nftx_flow_stats flow_walk_stats(const struct flow_walk *walk);
 
 /** flow_walk_before_sync() - tell the next sync what to note. */
 void flow_walk_before_sync(struct flow_walk *walk);

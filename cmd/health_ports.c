@@ -162,11 +162,17 @@ static int compare(const struct entry *entry, const struct census_check *check)
 	return diff != 0 ? diff : (int)entry->family - (int)check->family;
 }
 
+bool health_ports_are_at(const struct health_ports *ports, const struct ipaddr *addresses,
+                         size_t count)
+{
+	return count == ports->address_count &&
+	       (count == 0 || memcmp(addresses, ports->addresses, count * sizeof(*addresses)) == 0);
+}
+
 /* Return: whether the addresses are other ones than before. */
 static bool take_addresses(struct health_ports *ports, const struct ipaddr *addresses, size_t count)
 {
-	if (count == ports->address_count &&
-	    (count == 0 || memcmp(addresses, ports->addresses, count * sizeof(*addresses)) == 0))
+	if (health_ports_are_at(ports, addresses, count))
 		return false;
 	free(ports->addresses);
 	ports->addresses = xcalloc(count, sizeof(*addresses));

@@ -54,6 +54,10 @@ void health_ports_free(struct health_ports *ports);
 bool health_ports_apply(struct health_ports *ports, const struct census_check *checks, size_t count,
                         const struct ipaddr *addresses, size_t address_count);
 
+/** health_ports_are_at() - are these the addresses of the last health_ports_apply()? */
+bool health_ports_are_at(const struct health_ports *ports, const struct ipaddr *addresses,
+                         size_t count);
+
 /** health_ports_retry() - try again what could not be opened. Return: whether something still is
  *  not. */
 bool health_ports_retry(struct health_ports *ports);

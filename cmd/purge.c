@@ -21,6 +21,8 @@ static void look(struct purge *purge, bool again)
 	if (took > PURGE_CHEAP_US)
 		purge->not_before_us = begin + PURGE_SHARE * took;
 
+	purge->purged += purged;
+	purge->failures += ret < 0;
 	if (ret < 0)
 		log_warning_limited("stale affinity not purged", LOG_STR("reason", err.msg));
 	if (purged > 0)

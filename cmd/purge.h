@@ -21,6 +21,8 @@ struct purge {
 	ev_timer timer;
 	unsigned look; /* the next one */
 	uint64_t not_before_us;
+	uint64_t purged; /* records, so far */
+	uint64_t failures;
 };
 
 /** purge_init() - @sync is borrowed. */

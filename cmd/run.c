@@ -20,6 +20,7 @@
 #include "cmd/flow_walk.h"
 #include "cmd/guard.h"
 #include "cmd/leftovers.h"
+#include "cmd/monitor.h"
 #include "cmd/port_check.h"
 #include "cmd/purge.h"
 #include "cmd/report.h"
@@ -49,6 +50,7 @@ struct daemon {
 	struct port_check port_check;
 	struct guard guard;
 	struct schedule schedule;
+	struct monitor *monitor;
 	int exit_code;
 };
 
@@ -74,6 +76,7 @@ static int sync_now(struct daemon *d, struct err *err)
 	flow_walk_before_sync(&d->flow_walk);
 	guard_before_sync(&d->guard);
 	ret = sync_run(d->sync, &report, &diags, err);
+	monitor_synced(d->monitor, ret, &report, &diags, err->msg, since_us);
 	report_diags(&diags);
 	diag_done(&diags);
 	schedule_done(&d->schedule, clock_us(), ret == 0);
@@ -130,6 +133,7 @@ static void on_source(void *ctx, uint64_t event_us)
 	struct daemon *d = ctx;
 
 	schedule_touch(&d->schedule, event_us);
+	monitor_changed(d->monitor, event_us);
 }
 
 static void on_drift(void *ctx)
@@ -156,6 +160,7 @@ static void on_address(struct ev_loop *loop, ev_io *w, int events)
 	list = addresses_list(d->addresses, &count);
 	proxy_planner_set_addresses(d->planner, list, count);
 	schedule_touch(&d->schedule, clock_us());
+	monitor_changed(d->monitor, clock_us());
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
@@ -249,6 +254,12 @@ static int follow_addresses(struct daemon *d, struct err *err)
 /* Everything that must go right before the loop runs; what goes wrong here ends the program. */
 static int start(struct daemon *d, struct err *err)
 {
+	struct monitor_setting watched = { .loop = d->loop,
+		                           .options = d->options,
+		                           .purge = &d->purge,
+		                           .flow_walk = &d->flow_walk,
+		                           .drift = &d->guard.drift,
+		                           .source = &d->source };
 	int ret = nftx_sock_open(&d->sock, err);
 
 	if (ret == 0)
@@ -262,6 +273,11 @@ static int start(struct daemon *d, struct err *err)
 	port_check_init(&d->port_check, d->loop, d->sync);
 	guard_init(&d->guard, d->loop, d->options, d->sync, d->sock, on_drift, d);
 	flow_walk_open(&d->flow_walk, d->loop, d->sync);
+	watched.planner = d->planner;
+	watched.sync = d->sync;
+	ret = monitor_open(&watched, &d->monitor, err);
+	if (ret < 0)
+		return ret;
 	ret = follow_addresses(d, err);
 	if (ret < 0)
 		return ret;
@@ -284,6 +300,7 @@ static void stop(struct daemon *d)
 {
 	source_close(d->source);
 	config_watch_close(d->config_watch);
+	monitor_close(d->monitor);
 	flow_walk_close(&d->flow_walk);
 	port_check_close(&d->port_check);
 	guard_close(&d->guard);

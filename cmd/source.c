@@ -26,6 +26,12 @@ bool source_is_complete(const struct source *source)
 	return source->is_complete(source);
 }
 
+void source_state(const struct source *source, struct source_state *out)
+{
+	*out = (struct source_state){ 0 };
+	source->state(source, out);
+}
+
 void source_log(const struct source *source)
 {
 	source->log(source);

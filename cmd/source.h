@@ -53,6 +53,24 @@ bool source_is_complete(const struct source *source);
 int source_api_load(const struct options *options, struct proxy_planner *planner,
                     struct err *err) MUST_CHECK;
 
+#define SOURCE_KINDS (PROXY_SERVICE_CIDR + 1) /* by enum proxy_kind */
+
+/** How a source is, for health and metrics. Times are clock_us(), 0: never. */
+struct source_state {
+	const char *trouble; /* NULL: none; of the source, until its next turn */
+	uint64_t reads;      /* of a file or directory, so far */
+	uint64_t failed_reads;
+	bool watches;        /* an API server, about which the rest is */
+	uint64_t contact_us; /* it said something that was of use */
+	uint64_t asked_us;   /* it was asked */
+	struct source_kind {
+		uint64_t contact_us;
+		uint64_t relists; /* complete lists after the first */
+	} kinds[SOURCE_KINDS];
+};
+
+void source_state(const struct source *source, struct source_state *out);
+
 /** source_log() - a line on what it is doing. */
 void source_log(const struct source *source);
 

@@ -37,6 +37,7 @@ struct peer {
 	struct watch_reflector *reflector;
 	struct watch_transfer *transfer; /* NULL: no request is under way */
 	struct diags found;              /* by the last list */
+	uint64_t asked_us;               /* the last request was sent */
 	uint64_t list_begin_us;
 	uint64_t objects_before; /* of the list */
 	bool is_listing;
@@ -210,6 +211,7 @@ static uint64_t advance(struct peer *peer, uint64_t now_us)
 		case WATCH_WAIT:
 			return order.until_us;
 		case WATCH_SEND:
+			peer->asked_us = now_us;
 			peer->transfer =
 				watch_http_get(peer->api->http, order.target, &peer_fn, peer);
 			break;
@@ -343,6 +345,48 @@ static void api_log(const struct source *source)
 	         LOG_U64("dead_peers", api->dead_peers));
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Who answers a probe is there for all watches that are open. */
+static uint64_t contact_of(const struct api *api, const struct peer *peer)
+{
+	const struct watch_status *status = watch_reflector_status(peer->reflector);
+
+	return status->is_watching ? later(status->heard_us, api->probe.alive_us)
+	                           : status->heard_us;
+}
+
+/* The resource that is worst off counts; one that is not for us does not. */
+static void api_state(const struct source *source, struct source_state *out)
+{
+	const struct api *api = (const void *)source;
+	bool first = true;
+
+	out->watches = true;
+	for (size_t i = 0; i < WATCH_RESOURCES; i++) {
+		const struct peer *peer = &api->peers[i];
+		const struct watch_status *status = watch_reflector_status(peer->reflector);
+		struct source_kind *kind = &out->kinds[peer->resource->kind];
+		uint64_t asked_us = peer->asked_us;
+
+		kind->contact_us = contact_of(api, peer);
+		kind->relists = status->relists;
+		if (status->is_absent)
+			continue;
+		if (status->failing_since_us != 0 && out->trouble == NULL)
+			out->trouble = status->reason;
+		if (status->is_watching)
+			asked_us = later(asked_us, api->probe.sent_us);
+		out->contact_us = first || kind->contact_us < out->contact_us ? kind->contact_us
+		                                                              : out->contact_us;
+		out->asked_us = first || asked_us < out->asked_us ? asked_us : out->asked_us;
+		first = false;
+	}
+}
+
 static void api_close(struct source *source)
 {
 	struct api *api = (void *)source;
@@ -388,7 +432,7 @@ int source_api_open(const struct source_setting *setting, struct source **out, s
 	char agent[128];
 	int ret;
 
-	api->source = (struct source){ api_close, api_turn, api_is_complete, api_log };
+	api->source = (struct source){ api_close, api_turn, api_is_complete, api_log, api_state };
 	api->setting = *setting;
 	ev_init(&api->timer, on_timer);
 	(void)snprintf(agent, sizeof(agent), "kubenft/%s", kubenft_version());

@@ -30,6 +30,9 @@ struct source_file {
 	struct diags diags; /* of the last reading */
 	double reread_s;    /* the next pause */
 	uint64_t event_us;  /* when what is to be read was noticed; 0: nothing is due */
+	uint64_t reads;
+	uint64_t failed_reads;
+	struct err trouble; /* of the last reading, if it failed */
 	bool failed;        /* the last reading failed: what is in force is older than the file */
 	bool complete;
 	bool node_missing; /* and it was said */
@@ -45,9 +48,13 @@ static int read_file(struct source_file *s, struct err *err)
 	int ret = source_load(s->file, s->setting.planner, &counts, &diags, err);
 
 	if (ret < 0) {
+		s->failed_reads++;
+		s->trouble = *err;
 		diag_done(&diags);
 		return ret;
 	}
+	s->reads++;
+	s->trouble = (struct err){ 0 };
 	if (s->failed)
 		log_info("source is readable again", LOG_STR("source", options->source));
 	s->failed = false;
@@ -133,6 +140,15 @@ static void file_log(const struct source *source)
 	         LOG_U64("findings", s->diags.total));
 }
 
+static void file_state(const struct source *source, struct source_state *out)
+{
+	const struct source_file *s = (const void *)source;
+
+	out->trouble = s->trouble.code != 0 ? s->trouble.msg : NULL;
+	out->reads = s->reads;
+	out->failed_reads = s->failed_reads;
+}
+
 static void file_close(struct source *source)
 {
 	struct source_file *s = (void *)source;
@@ -179,7 +195,8 @@ int source_file_open(const struct source_setting *setting, struct source **out, 
 	struct source_file *s = xcalloc(1, sizeof(*s));
 	int ret;
 
-	s->source = (struct source){ file_close, file_turn, file_is_complete, file_log };
+	s->source =
+		(struct source){ file_close, file_turn, file_is_complete, file_log, file_state };
 	s->setting = *setting;
 	s->reread_s = REREAD_MIN_S;
 	ev_init(&s->io, on_file);

@@ -12,6 +12,7 @@ struct source {
 	void (*turn)(struct source *source);
 	bool (*is_complete)(const struct source *source);
 	void (*log)(const struct source *source);
+	void (*state)(const struct source *source, struct source_state *out); /* @out is zeroed */
 };
 
 /** What a source is made with: the arguments of source_open(). */

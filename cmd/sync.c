@@ -23,6 +23,7 @@ struct sync {
 	struct proxy_planner *planner;
 	struct nftx_sock *sock;
 	struct nftx_state *state;
+	struct census *census;          /* may be NULL */
 	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
 	sync_service_fn watch;          /* NULL: nobody */
 	void *watch_ctx;
@@ -78,6 +79,11 @@ struct nftx_flow_fronts *sync_fronts(struct sync *sync)
 void sync_gap_fronts(const struct sync *sync, struct nftx_flow_fronts *out)
 {
 	nftx_state_fronts(sync->state, IPPROTO_TCP, out);
+}
+
+void sync_set_census(struct sync *sync, struct census *census)
+{
+	sync->census = census;
 }
 
 void sync_note_gains(struct sync *sync, bool gains)
@@ -178,6 +184,8 @@ static void stage(struct sync *sync, struct sync_report *report, struct diags *d
 	for (size_t i = 0; i < changes.count; i++) {
 		if (sync->watch != NULL)
 			sync->watch(sync->watch_ctx, changes.services[i]);
+		if (sync->census != NULL)
+			census_note(sync->census, changes.services[i]);
 		nftx_state_stage(sync->state, changes.services[i]);
 		changes.services[i] = NULL;
 	}

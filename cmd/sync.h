@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "cmd/census.h"
 #include "cmd/options.h"
 #include "nft/audit.h"
 #include "nft/batch.h"
@@ -70,6 +71,9 @@ int sync_check(struct sync *sync, struct nftx_findings *out, struct err *err) MU
 
 /** sync_elements() - how many elements the kernel holds, as far as it is known. */
 size_t sync_elements(const struct sync *sync);
+
+/** sync_set_census() - note each Service that is planned there, too; NULL: no more. */
+void sync_set_census(struct sync *sync, struct census *census);
 
 /** sync_fronts() - the UDP frontends that syncs have concerned, failed ones too; to be given to
  *  nftx_flows_start() after a sync that succeeded. */

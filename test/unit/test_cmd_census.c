@@ -63,6 +63,7 @@ static void expect_checks(const struct census *census, const char *want)
 static void follows_checks(void **state)
 {
 	struct census *census = census_new();
+	uint64_t changes;
 
 	(void)state;
 	expect_checks(census, "");
@@ -71,7 +72,16 @@ static void follows_checks(void **state)
 	note(census, 4, "ns/c", SPEC(.name = "x", .cluster_ips = "10.96.0.1", .ports = "a:tcp:80"),
 	     HERE4, HERE6);
 	expect_checks(census, "ns/a/4:32001=0 ns/a/6:32001=1 ns/b/4:32000=1 ns/b/6:32000=0 ");
+	changes = census_changes(census);
+	note(census, 70, "ns/b", BALANCED(.health_check_port = 32000), HERE4, FAR6);
+	assert_int_equal(census_changes(census), changes);
+	note(census, 70, "ns/b", BALANCED(.health_check_port = 32002), HERE4, FAR6);
+	assert_int_equal(census_changes(census), changes + 1);
+	note(census, 70, "ns/b", BALANCED(.health_check_port = 32002), HERE4 " 10.0.0.2@node-1",
+	     FAR6);
+	assert_int_equal(census_changes(census), changes + 2);
 	note(census, 70, "ns/b", BALANCED(.health_check_port = 32002), FAR4, HERE6);
+	assert_int_equal(census_changes(census), changes + 3);
 	expect_checks(census, "ns/a/4:32001=0 ns/a/6:32001=1 ns/b/4:32002=0 ns/b/6:32002=1 ");
 	note(census, 3, "ns/a", NULL, HERE4, HERE6); /* it is gone */
 	expect_checks(census, "ns/b/4:32002=0 ns/b/6:32002=1 ");
