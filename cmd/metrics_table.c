@@ -166,8 +166,6 @@ static const struct metric_info table[METRIC_COUNT] = {
 	      "Virtual memory the process may have.", NULL),
 	HISTOGRAM(REST_DURATION, "rest_client_request_duration_seconds", request_s,
 	          "[ALPHA] Time until the API server answered.", "host", "verb"),
-	COUNTER(REST_RETRIES, "rest_client_request_retries_total",
-	        "[ALPHA] Requests to the API server that were repeated.", "code", "host", "verb"),
 	COUNTER(REST_REQUESTS, "rest_client_requests_total",
 	        "[ALPHA] Requests to the API server, by status code (<error>: none came).", "code",
 	        "host", "method"),

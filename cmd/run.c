@@ -282,7 +282,8 @@ static int start(struct daemon *d, struct err *err)
 	if (ret < 0)
 		return ret;
 	schedule_touch(&d->schedule, clock_us());
-	ret = source_open(d->loop, d->options, d->planner, on_source, d, &d->source, err);
+	ret = source_open(d->loop, d->options, d->planner, monitor_metrics(d->monitor), on_source,
+	                  d, &d->source, err);
 	if (ret < 0)
 		return ret;
 	if (source_is_complete(d->source)) {

@@ -2,9 +2,10 @@
 #include "source_impl.h"
 
 int source_open(struct ev_loop *loop, const struct options *options, struct proxy_planner *planner,
-                source_changed_fn changed, void *ctx, struct source **out, struct err *err)
+                struct metrics *metrics, source_changed_fn changed, void *ctx, struct source **out,
+                struct err *err)
 {
-	struct source_setting setting = { loop, options, planner, changed, ctx };
+	struct source_setting setting = { loop, options, planner, metrics, changed, ctx };
 
 	return options->source != NULL ? source_file_open(&setting, out, err)
 	                               : source_api_open(&setting, out, err);

@@ -14,6 +14,7 @@
 #include "proxy/planner.h"
 
 struct ev_loop;
+struct metrics;
 struct source; /* opaque */
 
 /** Called from the loop when the planner has got something new.
@@ -32,7 +33,7 @@ typedef void (*source_changed_fn)(void *ctx, uint64_t event_us);
  *         for.
  */
 int source_open(struct ev_loop *loop, const struct options *options, struct proxy_planner *planner,
-                source_changed_fn changed, void *ctx, struct source **out,
+                struct metrics *metrics, source_changed_fn changed, void *ctx, struct source **out,
                 struct err *err) MUST_CHECK;
 
 /** source_close() - NULL is a no-op. */

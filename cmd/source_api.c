@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "cmd/api_metrics.h"
 #include "cmd/api_probe.h"
 #include "cmd/clock.h"
 #include "cmd/cluster.h"
@@ -38,6 +39,7 @@ struct peer {
 	struct watch_transfer *transfer; /* NULL: no request is under way */
 	struct diags found;              /* by the last list */
 	uint64_t asked_us;               /* the last request was sent */
+	bool answered;                   /* with a head */
 	uint64_t list_begin_us;
 	uint64_t objects_before; /* of the list */
 	bool is_listing;
@@ -57,6 +59,7 @@ struct api {
 	char node_selector[3 * PROXY_MAX_NAME + 64];
 	struct peer peers[WATCH_RESOURCES];
 	struct api_probe probe;
+	struct api_metrics metrics;
 	ev_timer timer;
 	uint64_t
 		event_us; /* when the first of what the planner has got was noticed; 0: nothing new */
@@ -179,6 +182,8 @@ static int on_head(void *ctx, const struct watch_head *head)
 {
 	struct peer *peer = ctx;
 
+	peer->answered = true;
+	api_metrics_answered(&peer->api->metrics, head->status, clock_us() - peer->asked_us);
 	watch_reflector_head(peer->reflector, clock_us(), head->status, head->retry_after_s);
 	return 0;
 }
@@ -195,7 +200,17 @@ static void on_end(void *ctx, int ret, const struct err *err)
 	struct peer *peer = ctx;
 
 	peer->transfer = NULL;
+	if (!peer->answered)
+		api_metrics_answered(&peer->api->metrics, 0, clock_us() - peer->asked_us);
 	watch_reflector_end(peer->reflector, clock_us(), ret, ret < 0 ? err->msg : "");
+}
+
+static void cancel(struct peer *peer)
+{
+	if (!peer->answered)
+		api_metrics_answered(&peer->api->metrics, 0, clock_us() - peer->asked_us);
+	watch_http_cancel(peer->api->http, peer->transfer);
+	peer->transfer = NULL;
 }
 
 static const struct watch_transfer_fn peer_fn = { on_head, on_body, on_end };
@@ -212,13 +227,13 @@ static uint64_t advance(struct peer *peer, uint64_t now_us)
 			return order.until_us;
 		case WATCH_SEND:
 			peer->asked_us = now_us;
+			peer->answered = false;
 			peer->transfer =
 				watch_http_get(peer->api->http, order.target, &peer_fn, peer);
 			break;
 		case WATCH_CANCEL:
 			peer->api->dead_peers++;
-			watch_http_cancel(peer->api->http, peer->transfer);
-			peer->transfer = NULL;
+			cancel(peer);
 			break;
 		}
 	}
@@ -248,8 +263,7 @@ static void give_up_silent(struct api *api, uint64_t now_us)
 		if (peer->transfer == NULL || !status->is_watching ||
 		    !api_probe_is_silent(now_us, status->silent_since_us))
 			continue;
-		watch_http_cancel(api->http, peer->transfer);
-		peer->transfer = NULL;
+		cancel(peer);
 		watch_reflector_end(peer->reflector, now_us, -ETIMEDOUT,
 		                    "the server is silent, and does not answer a probe");
 	}
@@ -445,6 +459,7 @@ int source_api_open(const struct source_setting *setting, struct source **out, s
 		return ret;
 	}
 	api->probe.http = api->http;
+	api_metrics_init(&api->metrics, setting->metrics, api->cluster.server);
 	open_peers(api);
 	LOG_AT(level_of(api), NULL, "watching the API server",
 	       LOG_STR("server", api->cluster.server));

@@ -20,6 +20,7 @@ struct source_setting {
 	struct ev_loop *loop;
 	const struct options *options;
 	struct proxy_planner *planner;
+	struct metrics *metrics; /* may be NULL */
 	source_changed_fn changed;
 	void *ctx;
 };

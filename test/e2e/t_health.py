@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import objects
@@ -17,6 +18,9 @@ from daemon import CIDR_ARGS, NODE_ARGS, Daemon, Failure, until
 from harness import Skip, test, test_rows
 from objects import endpoint, port
 from topology import pod_address, remote_address
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
+from apiserver import control  # noqa: E402
 
 ONE, TWO, THREE = (pod_address(n, 4) for n in (11, 12, 13))
 FAR = remote_address(1, 4)
@@ -197,6 +201,77 @@ def a_loop_that_is_blocked_does_not_answer(t):
     finally:
         os.kill(daemon.pid, signal.SIGCONT)
     _expect(t, _health(t), healthz=200, livez=200, readyz=200)
+
+
+# Health with an API server
+
+
+@contextlib.contextmanager
+def _api(t, *things):
+    """A stand-in for the API server on the node, with @things and what every cluster has."""
+    with control.Server(namespace=t.node, listen="127.0.0.1:6443") as api:
+        for thing in objects.as_objects([objects.node(), objects.service_cidr(), *things]):
+            api.put(thing)
+        yield api
+
+
+def _start_from(t, api):
+    daemon = Daemon(t.binary, t.node, t.log_path,
+                    ("--kubeconfig", api.kubeconfig(os.path.join(t.directory, "config")),
+                     *NODE_ARGS, *CIDR_ARGS, "-v", "2"))
+    t.daemons.append(daemon)
+    return daemon
+
+
+@test(quick=True)
+def without_an_api_server_the_daemon_is_alive_and_waits(t):
+    service, piece = t.web([ONE])
+    with _api(t, service, piece) as api:
+        api.down()
+        daemon = _start_from(t, api)
+        daemon.wait_log("not watched")
+        _expect(t, _health(t), healthz=503, livez=200, readyz=503)
+        line = _health(t).part("source")
+        t.true("why", line.startswith("[-]source failed, not counted here: ") and
+               "nothing was listed yet" in line, line)
+        t.equal("the start", "[-]start failed: the first sync is not in the kernel",
+                _health(t).part("start", "/readyz"))
+        api.up()
+        _health(t).becomes("/readyz", 200, 30.0)
+        _expect(t, _health(t), healthz=200, livez=200)
+        t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
+        daemon.stop_gracefully()
+
+
+@test(quick=True)
+def an_api_server_that_goes_away_turns_nothing_red(t):
+    service, piece = t.web([ONE])
+    with _api(t, service, piece) as api:
+        daemon = _start_from(t, api)
+        daemon.wait_ready()
+        api.wait_watches(4)
+        watch = _health(t).part("watch")
+        t.true("the watch's age", re.match(r"\[\+\]watch ok: .* is \d+ s old", watch), watch)
+        before = _scrape(t)
+        t.true("requests", before['rest_client_requests_total{code="200",host="127.0.0.1:6443",'
+                                  'method="GET"}'] >= 4)
+        t.true("the age as a metric",
+               before['kubenft_watch_age_seconds{resource="EndpointSlice"}'] < 60)
+        mark = daemon.mark()
+        api.down()
+        daemon.wait_log("not watched", mark)
+        until(lambda: _health(t).part("source").startswith("[-]source failed, not counted here"),
+              "the source is said to be in trouble")
+        _expect(t, _health(t), healthz=200, livez=200, readyz=200)
+        until(lambda: any("<error>" in name for name in _scrape(t)), "failed requests are counted")
+        t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
+        api.put(t.web_slice(service, [TWO]))
+        api.up(compact=True)
+        until(lambda: _health(t).part("source") == "[+]source ok", "the source is well again",
+              30.0)
+        t.becomes(t.client, "tcp", service.ip(4), 80, [TWO], 30.0)
+        t.equal("lists anew", 1, _scrape(t)['kubenft_relists_total{resource="EndpointSlice"}'])
+        daemon.stop_gracefully()
 
 
 # Health checks of load balancers
