@@ -297,7 +297,8 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
 	(void)loop;
 	(void)events;
 	for (size_t i = 0; i < ARRAY_LEN(m->places); i++)
-		if (m->places[i].listener == NULL && listen_at(m, i, &err) < 0)
+		if (m->places[i].listener == NULL && m->places[i].bind.port != 0 &&
+		    listen_at(m, i, &err) < 0)
 			again = true;
 	if (again)
 		arm_retry(m);
@@ -319,7 +320,7 @@ static int open_servers(struct monitor *m, struct err *err)
 	}
 	m->ports = health_ports_new(m->servers[SERVER_PORTS], is_healthy, m);
 	for (size_t i = 0; i < ARRAY_LEN(m->places); i++) {
-		int ret = listen_at(m, i, err);
+		int ret = m->places[i].bind.port != 0 ? listen_at(m, i, err) : 0;
 
 		if (ret < 0 && options->bind_hard_fail)
 			return ret;

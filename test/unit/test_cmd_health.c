@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cmd/health.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "test/unit/test.h"
@@ -512,6 +513,36 @@ static void knows_exact_paths(void **state)
 	}
 }
 
+/* The lines of the table of parts in a file, without what is before the first bar. */
+static void read_table(const char *path, struct strbuf *out)
+{
+	FILE *file = fopen(path, "re");
+	bool inside = false;
+	char line[1024];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		const char *bar = strchr(line, '|');
+
+		inside = bar != NULL && bar - line <= 3 && (inside || str_starts(bar, "| part "));
+		if (inside)
+			strbuf_puts(out, bar);
+	}
+	(void)fclose(file);
+}
+
+static void is_what_the_readme_says(void **state)
+{
+	AUTO_STRBUF struct strbuf header = { 0 };
+	AUTO_STRBUF struct strbuf readme = { 0 };
+
+	(void)state;
+	read_table("cmd/health.h", &header);
+	read_table("README.md", &readme);
+	assert_true(header.len > 500);
+	assert_string_equal(header.text, readme.text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -520,6 +551,7 @@ int main(void)
 		cmocka_unit_test(tells_liveness_from_health),
 		cmocka_unit_test(lists_all_parts),
 		cmocka_unit_test(knows_exact_paths),
+		cmocka_unit_test(is_what_the_readme_says),
 	};
 
 	return cmocka_run_group_tests_name("cmd/health", tests, NULL, NULL);
