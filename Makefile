@@ -175,7 +175,8 @@ kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 	@$(RUN) --prefix '$(filter-out release,$(FLAVOR)) kernel' $(KERNEL)
 
 e2e: all ## real connections through the real daemon, and the demo, as root
-	@$(RUN) --timeout 1800 'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)' 'test/demo/run $(B)/kubenft' \
+	@$(RUN) --timeout 1800 'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)' \
+		'test/demo/run $(B)/kubenft' 'test/demo/run --source api $(B)/kubenft' \
 		$(if $(filter release,$(FLAVOR)),test/apiserver/check)
 
 lint: all ## layers, purity, format, clang-tidy, ... : all of test/lint
@@ -224,10 +225,10 @@ image-test: image ## the image in a container, as root
 image-root: all ## the image's file system only, build/image/root
 	@manifests/image/root $(B)/kubenft build/image/root
 
-demo: ## a node in network namespaces, real requests through Services; as root
-	@test/deps.sh build demo
+demo: ## a node in network namespaces, real requests through Services; SOURCE=api, as root
+	@test/deps.sh build demo $(if $(filter api,$(SOURCE)),demo-api)
 	@$(MAKE) --no-print-directory $(JOBS) all
-	@KUBENFT=$(CURDIR)/build/kubenft test/demo/run
+	@KUBENFT=$(CURDIR)/build/kubenft test/demo/run $(if $(SOURCE),--source '$(SOURCE)')
 
 cover: ## line coverage of unit, golden and kernel tests into build/cov/index.html
 	@test/deps.sh build test cover

@@ -3,7 +3,7 @@
 #
 # Install what is missing of the named groups of Debian packages.
 #
-#   test/deps.sh GROUP...     groups: build test demo image cover
+#   test/deps.sh GROUP...     groups: build test demo demo-api image cover
 #
 # A machine that has everything needs neither network nor privilege.
 set -eu
@@ -25,10 +25,15 @@ packages() {
 		;;
 	# netbase: without /etc/protocols nft prints 6 where others print tcp.
 	demo) echo iproute2 nftables netbase python3 ;;
+	demo-api)
+		echo openssl
+		# Debian's cannot be installed beside a kubectl from elsewhere, which is as good.
+		command -v kubectl >/dev/null || echo kubernetes-client
+		;;
 	image) echo umoci binutils ca-certificates ;;
 	cover) echo gcovr ;;
 	*)
-		echo "deps.sh: no group '$1'; there are build, test, demo, image and cover" >&2
+		echo "deps.sh: no group '$1'; there are build, test, demo, demo-api, image and cover" >&2
 		return 2
 		;;
 	esac
@@ -43,7 +48,7 @@ missing() {
 }
 
 if [ $# -eq 0 ]; then
-	echo "usage: test/deps.sh GROUP...  (build test demo image cover)" >&2
+	echo "usage: test/deps.sh GROUP...  (build test demo demo-api image cover)" >&2
 	exit 2
 fi
 if ! command -v dpkg-query >/dev/null; then

@@ -19,6 +19,10 @@ SYNCED = re.compile(r'"synced"')
 _SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")
 
 
+class Skip(Exception):
+    """The machine cannot do this."""
+
+
 class Failure(AssertionError):
     """An expectation that was not met; facts: lines that say more."""
 
@@ -27,29 +31,37 @@ class Failure(AssertionError):
         self.facts = facts
 
 
-def until(condition, what, patience=10.0):
-    """Poll until @condition() is true, and return what it returned."""
+def until(condition, what, patience=20.0, pause=0.002):
+    """Poll until @condition() is true, and return what it returned.
+
+    @what: what is waited for; a function when that is known only at the end.
+    """
     deadline = time.monotonic() + patience
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise Failure(f"waited {patience:g} s in vain: {what}")
-        time.sleep(0.002)
+            raise Failure(f"waited {patience:g} s in vain: {what() if callable(what) else what}")
+        time.sleep(pause)
 
 
 class Daemon:
-    """kubenft run in a namespace. What it logs goes to a file."""
+    """kubenft run in a namespace. What it logs goes to a file.
 
-    def __init__(self, binary, namespace, log_path, args, stdin=None):
+    @prefix: a command that executes its arguments.  @env: variables besides ours.
+    """
+
+    def __init__(self, binary, namespace, log_path, args, stdin=None, prefix=(), env=None):
         self.log_path = log_path
-        self.argv = [binary, "run", *args]
+        self.argv = [*prefix, binary, "run", *args]
+        self.options = ()  # those of them that diff has, too, but for the source
         self.stopped = False
         with open(log_path, "ab") as log, namespace:
             self.process = subprocess.Popen(
                 self.argv, stdin=stdin if stdin is not None else subprocess.DEVNULL,
-                stdout=log, stderr=log, preexec_fn=die_with_parent)
+                stdout=log, stderr=log, preexec_fn=die_with_parent,
+                env={**os.environ, **env} if env else None)
 
     @property
     def pid(self):
@@ -64,7 +76,7 @@ class Daemon:
         """The log's end now, for the other methods' @start."""
         return os.path.getsize(self.log_path)
 
-    def wait_log(self, pattern, start=0, patience=10.0):
+    def wait_log(self, pattern, start=0, patience=30.0):
         """Wait for a line; returns the match."""
         regex = re.compile(pattern) if isinstance(pattern, str) else pattern
 

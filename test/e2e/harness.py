@@ -2,7 +2,9 @@
 """Tests, what they get, and how they are reported (TAP)."""
 
 import contextlib
+import copy
 import fnmatch
+import itertools
 import os
 import shutil
 import subprocess
@@ -10,28 +12,32 @@ import tempfile
 import time
 import traceback
 
+import api
 import objects
 import probes
 import sctp
 import servers
 import topology
 import transactions
-from daemon import CIDR_ARGS, NODE_ARGS, Daemon, Failure, run_command, sanitizer_report, until
+from daemon import (CIDR_ARGS, NODE_ARGS, Daemon, Failure, Skip, run_command, sanitizer_report,
+                    until)
 
 _registry = []
 
 
-class Skip(Exception):
-    """The machine cannot do this."""
-
-
 class Test:
-    def __init__(self, name, function, quick, args, fixture=None):
+    def __init__(self, name, function, quick, args, fixture=None, module=None, over_api=False):
         self.name = name
         self.function = function
         self.quick = quick
         self.args = args
         self.fixture = fixture  # (generator function, its arguments), or None
+        self.module = module or function.__module__
+        self.over_api = over_api  # objects come from an API server, not from a file
+
+    def shares_scene_with(self, other):
+        return self.fixture is not None and other is not None and \
+            (self.fixture, self.over_api) == (other.fixture, other.over_api)
 
 
 def _bind(fixture, row=()):
@@ -40,6 +46,11 @@ def _bind(fixture, row=()):
         return None
     count = fixture.__code__.co_argcount - 1
     return fixture, tuple(row[:count])
+
+
+def add(item):
+    """Register what the functions below do not fit."""
+    _registry.append(item)
 
 
 def test(quick=False, fixture=None):
@@ -69,10 +80,26 @@ def test_rows(rows, name, quick=(), fixture=None):
     return register
 
 
+def again_over_api(module, patterns, name, quick=()):
+    """Register tests a second time, with their objects in an API server instead of in a file.
+
+    @module: for select().  @patterns: of their names.  @name: formatted with a test's name.
+    @quick: names as they were.
+    """
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(t.name, pattern) for t in _registry):
+            raise ValueError(f"no test matches {pattern}")
+    chosen = [t for t in _registry
+              if any(fnmatch.fnmatchcase(t.name, pattern) for pattern in patterns)]
+    for t in chosen:
+        _registry.append(Test(name.format(t.name), t.function, t.name in quick, t.args, t.fixture,
+                              module, True))
+
+
 def select(pattern, modules, only_quick):
     return [t for t in _registry
             if fnmatch.fnmatchcase(t.name, pattern) and
-            fnmatch.fnmatchcase(t.function.__module__, modules) and (t.quick or not only_quick)]
+            fnmatch.fnmatchcase(t.module, modules) and (t.quick or not only_quick)]
 
 
 class World:
@@ -92,6 +119,13 @@ class World:
         self._addresses = 0
         self._node_ports = 30000
         self._external_ips = 0
+        self._places = itertools.count(1)
+
+    def new_directory(self):
+        """One with a short path, as sockets need it; removed at the end."""
+        path = os.path.join(self.directory, str(next(self._places)))
+        os.mkdir(path)
+        return path
 
     def start(self):
         self.topology = topology.Topology()
@@ -126,20 +160,40 @@ class World:
 class Case:
     """One test's view: the machines, its files, its daemon, and short ways to do things."""
 
-    def __init__(self, world, name):
+    def __init__(self, world, name, items=()):
+        """@items: the tests that share it."""
         self.world = world
+        self.items = items
         self.binary = world.binary
         machines = world.topology
         self.node, self.client, self.external = machines.node, machines.client, machines.external
         self.pods, self.remote_pods = machines.pods, machines.remote_pods
         self.remote_client = machines.remote_client
         self.backend_namespaces = machines.backends()
-        self.directory = os.path.join(world.directory, name[:40])
-        os.mkdir(self.directory)
-        self.source = os.path.join(self.directory, "objects.yaml")
-        self.log_path = os.path.join(self.directory, "log")
+        self._settle(os.path.join(world.directory, name[:40]))
+
+    def _settle(self, directory):
+        os.mkdir(directory)
+        self.directory = directory
+        self.source = os.path.join(directory, "objects.yaml")
+        self.log_path = os.path.join(directory, "log")
         self.daemons = []
+        self.api = None  # where objects are instead of in a file, an api.Api
         self._stack = contextlib.ExitStack()
+        self._endings = []
+
+    def elsewhere(self, node):
+        """A Case of its own on another @node, with nobody around; to be closed by the caller."""
+        other = copy.copy(self)
+        other.world = copy.copy(self.world)  # with its own counters
+        other.node = node
+        other._settle(os.path.join(self.directory, node.name))
+        return other
+
+    def at_end(self, function):
+        """@function is called when the daemons have ended, the last one first; it returns
+        complaints."""
+        self._endings.append(function)
 
     # Objects
 
@@ -158,8 +212,15 @@ class Case:
                                       ((number, "web", "TCP"), (number, "dns", "UDP")), suffix)
 
     def write(self, *things, path=None, form=objects.yaml_documents, with_node=True):
-        """Write objects over a file as a careful program does: another file, renamed."""
+        """These objects are what there is, in the source or in a file at @path.
+
+        A file is written as by a careful program: another file, renamed. What is written to an API
+        server is in the kernel when this returns, if a daemon runs.
+        """
         always = [objects.node(), objects.service_cidr()] if with_node else []
+        if self.api and path is None:
+            self.api.write(*always, *things)
+            return
         self.write_text(form([*always, *things]), path)
 
     def write_text(self, text, path=None):
@@ -171,11 +232,26 @@ class Case:
 
     # kubenft
 
-    def start(self, *args, source=None, cidrs=CIDR_ARGS, stdin=None):
-        """Start a daemon without waiting for it."""
+    @property
+    def is_sanitized(self):
+        """Is the binary one of which memory and time say nothing?"""
+        with open(self.binary, "rb") as file:
+            return b"__asan_init" in file.read()
+
+    def source_args(self, path=None):
+        """The options that say where the objects are."""
+        if self.api and path is None:
+            return self.api.args
+        return ("--source", path or self.source)
+
+    def start(self, *args, source=None, cidrs=CIDR_ARGS, run_args=(), **more):
+        """Start a daemon without waiting for it. @run_args: what diff does not have.
+        @more: as for Daemon."""
+        options = (*NODE_ARGS, *cidrs, *args)
         daemon = Daemon(self.binary, self.node, self.log_path,
-                        ("--source", source or self.source, *NODE_ARGS, *cidrs, "-v", "2", *args),
-                        stdin)
+                        (*self.source_args(source), "-v", "4" if self.api else "2", *options,
+                         *run_args), **more)
+        daemon.options = options
         self.daemons.append(daemon)
         return daemon
 
@@ -189,15 +265,18 @@ class Case:
         return daemon
 
     def command(self, *args, stdin="", prefix=()):
-        return run_command(self.binary, self.node, *args, stdin=stdin, prefix=prefix)
+        done = run_command(self.binary, self.node, *args, stdin=stdin, prefix=prefix)
+        if self.api:
+            self.api.outputs += [done.stdout, done.stderr]
+        return done
 
     def plan(self, *args, stdin="", source=None):
-        return self.command("plan", "--source", source or self.source, *NODE_ARGS, *CIDR_ARGS,
-                            *args, stdin=stdin)
+        return self.command("plan", *self.source_args(source), *NODE_ARGS, *CIDR_ARGS, *args,
+                            stdin=stdin)
 
     def diff(self, *args, source=None, stdin=""):
-        return self.command("diff", "--source", source or self.source, *NODE_ARGS, *CIDR_ARGS,
-                            *args, stdin=stdin)
+        return self.command("diff", *self.source_args(source), *NODE_ARGS, *CIDR_ARGS, *args,
+                            stdin=stdin)
 
     def nft(self, *args, stdin=None):
         return self.node.command("nft", *args, input=stdin)
@@ -325,6 +404,8 @@ class Case:
             with open(self.log_path, encoding="utf-8", errors="replace") as file:
                 tail = file.read().splitlines()[-20:]
             lines += ["kubenft's log ends:"] + [f"  {line}" for line in tail]
+        if self.api:
+            lines += self.api.facts()
         for family in ("ip", "ip6"):
             for kind, name in (("map", "frontends"), ("map", "backends"), ("set", "cluster-ips"),
                                ("set", "external-cluster"), ("set", "external-local"),
@@ -352,6 +433,8 @@ class Case:
         if os.path.exists(self.log_path):
             with open(self.log_path, encoding="utf-8", errors="replace") as file:
                 trouble += sanitizer_report(file.read()) or []
+        for ending in reversed(self._endings):
+            trouble += ending()
         for family in ("ip", "ip6"):
             self.nft("delete", "table", family, "kubenft")
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -375,20 +458,23 @@ def _describe(error):
 class _Stage:
     """A Case, and what the tests share that run in it."""
 
-    def __init__(self, world, item):
-        self.fixture = item.fixture
-        self.case = Case(world, item.name)
+    def __init__(self, world, items):
+        """@items: the tests that are to run in it."""
+        item = items[0]
+        self.case = Case(world, item.name, items)
         self.shared = []  # what the tests get besides the Case
         self.broken = None
         self.told = False  # facts were printed
         self._manager = None
-        if self.fixture:
-            function, args = self.fixture
-            self._manager = contextlib.contextmanager(function)(self.case, *args)
-            try:
+        try:
+            if item.over_api:
+                api.Api(self.case)
+            if item.fixture:
+                function, args = item.fixture
+                self._manager = contextlib.contextmanager(function)(self.case, *args)
                 self.shared = [self._manager.__enter__()]
-            except Exception as error:  # is what every test of the fixture meets
-                self.broken = error
+        except Exception as error:  # is what every test of the fixture meets
+            self.broken = error
 
     def run(self, item):
         if self.broken:
@@ -439,10 +525,10 @@ def run_tests(items, world):
         for number, item in enumerate(items, 1):
             started = time.monotonic()
             if stage is None:
-                stage = _Stage(world, item)
+                stage = _Stage(world, [item, *itertools.takewhile(item.shares_scene_with,
+                                                                  items[number:])])
             following = items[number] if number < len(items) else None
-            is_last = item.fixture is None or following is None or \
-                following.fixture != item.fixture
+            is_last = not item.shares_scene_with(following)
             done, stage = stage, None if is_last else stage
             if not _run_one(number, item, done, is_last, started):
                 failed.append(item.name)
