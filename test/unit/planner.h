@@ -7,6 +7,11 @@
 
 #define PLANNER_SEED ((const uint8_t[16]){ 1, 2, 3 })
 
+/* The kinds of a list of everything. */
+#define EVERY_KIND                                                             \
+	(1u << PROXY_SERVICE | 1u << PROXY_ENDPOINT_SLICE | 1u << PROXY_NODE | \
+	 1u << PROXY_SERVICE_CIDR)
+
 /** new_planner() - of node-1, whose pods are in 10.0.0.0/8. */
 struct proxy_planner *new_planner(void);
 

@@ -479,10 +479,6 @@ static void merges_service_cidrs(void **state)
 	proxy_planner_free(planner);
 }
 
-#define EVERY_KIND                                                             \
-	(1u << PROXY_SERVICE | 1u << PROXY_ENDPOINT_SLICE | 1u << PROXY_NODE | \
-	 1u << PROXY_SERVICE_CIDR)
-
 static void applies_a_list_as_a_whole(void **state)
 {
 	struct proxy_planner *planner = new_planner();
