@@ -27,7 +27,7 @@ V ?=
 FUZZ_CC ?= clang-14
 # Seconds for each fuzz target, by `make fuzz` and by `make fuzz-smoke`
 FUZZ_TIME ?= 300
-FUZZ_SMOKE_TIME ?= 10
+FUZZ_SMOKE_TIME ?= 30
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 # ---- Flags -------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ fuzz-smoke: ## fuzz each target for FUZZ_SMOKE_TIME seconds
 # What is found goes into build/; test/fuzz/corpus/NAME holds what is worth keeping.
 run-fuzz: $(FUZZ)
 	@mkdir -p $(FUZZ:$(B)/test/fuzz/%=build/corpus/%) $(FUZZ:$(B)/test/fuzz/%=build/crash/%)
-	@$(RUN) --timeout $$(($(FUZZ_TIME) + 120)) $(foreach f,$(FUZZ),'$(f) -max_total_time=$(FUZZ_TIME) \
+	@$(RUN) --jobs 2 --timeout $$(($(FUZZ_TIME) + 120)) $(foreach f,$(FUZZ),'$(f) -max_total_time=$(FUZZ_TIME) \
 		-timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/crash/$(notdir $f)/ \
 		build/corpus/$(notdir $f) $(wildcard test/fuzz/corpus/$(notdir $f))')
 
