@@ -3,12 +3,15 @@
  * Opening the socket where it cannot work: the daemon says why and leaves. And
  * answers of the kernel that are no refusals.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +267,71 @@ static void says_what_limits_a_batch(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Changes a table of its own as fast as it can, until it is killed. */
+static void disturb(void)
+{
+	struct nftx_sock *sock;
+
+	/* also when the test fails */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || nftx_sock_open(&sock, NULL) < 0)
+		_exit(1);
+	for (uint32_t i = 0;; i++) {
+		struct nftx_batch *batch = nftx_batch_new();
+		struct nlmsghdr *msg =
+			nftx_batch_msg(batch, NFT_MSG_NEWTABLE, NFPROTO_IPV4, NLM_F_CREATE);
+
+		mnl_attr_put_strz(msg, NFTA_TABLE_NAME, "neighbour");
+		mnl_attr_put_u32(msg, NFTA_TABLE_FLAGS, htonl(i % 2)); /* asleep, awake */
+		nftx_batch_msg_end(batch);
+		nftx_batch_end(batch, true);
+		if (nftx_sock_commit(sock, batch, NULL) < 0)
+			_exit(1);
+		nftx_batch_free(batch);
+	}
+}
+
+/* A dump that somebody disturbed leaves nothing behind that would be taken for the next answer. */
+static void outlives_disturbed_dumps(void **state)
+{
+	struct nftx_batch *batch = make_tables();
+	struct nftx_chains chains;
+	struct nftx_sock *sock;
+	struct err err = { 0 };
+	int disturbed = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	netns_enter();
+	assert_int_equal(nftx_sock_open(&sock, &err), 0);
+	assert_int_equal(nftx_sock_commit(sock, batch, &err), 0);
+	nftx_batch_free(batch);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		disturb();
+	for (int i = 0; i < 2000 && disturbed < 5; i++) {
+		struct nftx_table table;
+		int ret = nftx_sock_chains(sock, 4, &chains, &err);
+
+		if (ret == 0)
+			free(chains.list);
+		else if (ret != -EINTR)
+			fail_msg("%s", err.msg);
+		disturbed += ret != 0;
+		assert_int_equal(nftx_sock_table(sock, 4, NFTX_TABLE, &table, &err), 0);
+		assert_true(table.exists);
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	print_message("  given up %d times\n", disturbed);
+	assert_int_equal(nftx_sock_chains(sock, 4, &chains, &err), 0);
+	assert_true(chains.count > 0);
+	free(chains.list);
+	nftx_sock_close(sock);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +339,7 @@ int main(void)
 		cmocka_unit_test(says_that_privilege_is_missing),
 		cmocka_unit_test(explains),
 		cmocka_unit_test(finds_nothing),
+		cmocka_unit_test(outlives_disturbed_dumps),
 		cmocka_unit_test(survives_lost_answers),
 		cmocka_unit_test(says_what_limits_a_batch),
 	};
