@@ -62,6 +62,13 @@ def _state(daemon):
     return dict(re.findall(r'(\w+)="?([^" ]*)"?', line.partition('"drift" ')[2]))
 
 
+def _run_plain(t, *things):
+    """Start a daemon that does not own its tables; when this returns, it listens."""
+    daemon = t.run(*things, args=PLAIN)
+    until(lambda: _state(daemon)["listening"] == "yes", "the daemon listens")
+    return daemon
+
+
 def _in_sync(t):
     done = t.diff()
     t.equal("diff: exit status", 0, done.returncode, done.stdout, done.stderr)
@@ -133,7 +140,7 @@ CRIMES = [
                   "repaired_at_once"})
 def crime(t, _, command):
     service, piece = t.web(THREE)
-    daemon = t.run(service, piece, *_hundred_services(t), args=PLAIN)
+    daemon = _run_plain(t, service, piece, *_hundred_services(t))
     t.true("the tables are plain", not _owned_where_possible(t))
     heard = t.transactions()
     mark = daemon.mark()
@@ -158,7 +165,7 @@ def crime(t, _, command):
 @test()
 def changes_by_the_daemon_itself_are_not_taken_for_somebody_elses(t):
     service, piece = t.web(THREE, sessionAffinity="ClientIP")
-    daemon = t.run(service, piece, args=PLAIN)
+    daemon = _run_plain(t, service, piece)
     mark = daemon.mark()
     for backends in ([ONE], THREE, [TWO], [], THREE) * 3:
         start = daemon.mark()
@@ -193,7 +200,7 @@ def owned_tables_become_plain_and_plain_ones_owned_in_one_transaction_and_no_con
 @test()
 def against_somebody_stubborn_the_daemon_backs_off_and_wins_when_he_stops(t):
     service, piece = t.web(THREE)
-    daemon = t.run(service, piece, args=PLAIN)
+    daemon = _run_plain(t, service, piece)
     with t.node:
         adversary = subprocess.Popen(
             ["sh", "-c", "while :; do nft delete table ip kubenft 2>/dev/null || sleep 0.005; done"],
@@ -216,7 +223,7 @@ def against_somebody_stubborn_the_daemon_backs_off_and_wins_when_he_stops(t):
 @test()
 def thousands_of_transactions_on_other_tables_do_not_load_the_daemon(t):
     service, piece = t.web(THREE)
-    daemon = t.run(service, piece, args=PLAIN)
+    daemon = _run_plain(t, service, piece)
     mark = daemon.mark()
     with transactions.Writer(t.node) as writer:
         before = _cpu_seconds(daemon.pid)
@@ -232,15 +239,17 @@ def thousands_of_transactions_on_other_tables_do_not_load_the_daemon(t):
     print(f"# {count / took:.0f} transactions a second cost {100 * cost / took:.1f} % of a CPU")
     t.true("enough transactions", count / took > 1000, f"{count / took:.0f} a second")
     t.true("the daemon's share", cost < 0.15 * took, f"{cost:.2f} s of {took:.1f} s")
+    until(lambda: int(_state(daemon)["transactions_of_others"]) >= count or
+          int(_state(daemon)["notices_lost"]) > 0, "it has heard of all of them, or says not")
     state = _state(daemon)
-    t.true("it has heard of all of them", int(state["transactions_of_others"]) >= count, state)
     t.equal("changes, repairs", ("0", "0"), (state["changes"], state["repairs"]))
-    t.equal("complaints", [], daemon.complaints(mark))
+    if state["notices_lost"] == "0":
+        t.equal("complaints", [], daemon.complaints(mark))
     t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
 
 
 @test()
-def where_others_wrote_while_nobody_listened_the_daemon_looks(t):
+def where_others_wrote_while_nobody_listened_the_daemon_looks_or_refills(t):
     service, piece = t.web(THREE)
     end = threading.Event()
 
@@ -252,7 +261,10 @@ def where_others_wrote_while_nobody_listened_the_daemon_looks(t):
     thread.start()
     try:
         daemon = t.run(service, piece, args=PLAIN)
-        until(lambda: int(_state(daemon)["looks"]) > 0, "a look after the first refill")
+        def resolved():  # a refill, where the ruleset never stands still for a look
+            state = _state(daemon)
+            return int(state["looks"]) + int(state["repairs"]) > 0
+        until(resolved, "a look after the first refill, or another refill")
         t.equal("what looks found", "0", _state(daemon)["looks_that_found"])
         mark = daemon.mark()
         t.nft_ok("delete", "table", "ip6", "kubenft")
@@ -282,7 +294,7 @@ def _overflow(t):
 @test()
 def lost_notices_make_the_daemon_look_and_nothing_else_where_nothing_happened(t):
     service, piece = t.web(THREE)
-    daemon = t.run(service, piece, args=PLAIN)
+    daemon = _run_plain(t, service, piece)
     mark = daemon.mark()
     with _stopped(daemon):
         _overflow(t)
@@ -298,7 +310,7 @@ def lost_notices_make_the_daemon_look_and_nothing_else_where_nothing_happened(t)
 @test()
 def what_was_changed_while_notices_were_lost_is_found_and_repaired(t):
     service, piece = t.web(THREE)
-    daemon = t.run(service, piece, args=PLAIN)
+    daemon = _run_plain(t, service, piece)
     mark = daemon.mark()
     with _stopped(daemon):
         _overflow(t)
@@ -355,7 +367,7 @@ def the_gap_after_a_flush_without_ownership_is_some_milliseconds(t):
     heard = t.transactions()
     gaps = []
     for _ in range(5):
-        daemon = t.run(args=PLAIN)
+        daemon = _run_plain(t)
         before = len(heard.of(daemon.pid))
         with t.node:
             process = subprocess.Popen(["nft", "flush", "ruleset"])
@@ -376,7 +388,7 @@ def connections_that_were_begun_in_the_gap_reach_the_service_after_it(t):
         chain c { type nat hook postrouting priority 110; ip saddr 172.16.0.0/12 masquerade; }
     }""")
     service, piece = t.web([ONE])
-    daemon = t.run(service, piece, args=PLAIN)
+    daemon = _run_plain(t, service, piece)
     mark = daemon.mark()
     with t.client:
         tcp = socket.socket()
