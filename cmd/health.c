@@ -64,6 +64,11 @@ void health_synced(struct health *health, struct health_now now, const char *rea
 	health->updated_wall_ns = now.wall_ns;
 }
 
+void health_refused(struct health *health, size_t count)
+{
+	health->refused = count;
+}
+
 void health_drift(struct health *health, uint64_t since_us, bool stubborn, const char *by)
 {
 	health->drift_us = since_us;
@@ -156,10 +161,15 @@ static void judge_sync(const struct health *health, uint64_t now_us, struct heal
 	uint64_t idle = age(now_us, health->tried_us > health->pending_us ? health->tried_us
 	                                                                  : health->pending_us);
 
-	if (health->pending_us == 0) {
+	if (health->refused > 0)
+		fail(out, 0);
+	if (health->pending_us == 0 && health->refused > 0)
+		SAY(out, "the kernel refuses %zu Services, everything else is in it",
+		    health->refused);
+	else if (health->pending_us == 0)
 		SAY(out, "everything is in the kernel");
+	if (health->pending_us == 0)
 		return;
-	}
 	if (health->failures > 0)
 		SAY(out, "the oldest change waits for %u s, %" PRIu64 " tries failed: %s",
 		    seconds(waits), health->failures, health->sync_error);

@@ -16,6 +16,7 @@
  * |        | ... and for HEALTH_WATCH_HUNG_US it was not even asked    | red      | red    |         |
  * | sync   | a change is not in the kernel for timeout_us              | red      |        |         |
  * |        | ... and for that long and HEALTH_IDLE_US nobody tried     | red      | red    |         |
+ * |        | Services are left out because the kernel refuses them     |          |        |         |
  * | drift  | others undo repairs of our tables again and again         |          |        |         |
  * |        | ... and they are not repaired for timeout_us              | red      |        |         |
  * | node   | the own Node is unknown, or about to be removed           | red      |        |         |
@@ -69,6 +70,7 @@ struct health {
 	int64_t updated_wall_ns;
 	uint64_t failures; /* in a row */
 	char sync_error[HEALTH_REASON];
+	size_t refused; /* Services that the kernel refuses, and that are left out */
 
 	uint64_t drift_us; /* the kernel differs since then */
 	bool drift_stubborn;
@@ -104,6 +106,9 @@ void health_changed(struct health *health, uint64_t now_us);
 
 /** health_synced() - a sync ended; @reason: NULL when everything is in the kernel now. */
 void health_synced(struct health *health, struct health_now now, const char *reason);
+
+/** health_refused() - how many Services are left out because the kernel refuses them. */
+void health_refused(struct health *health, size_t count);
 
 /** health_drift() - what others do to our tables.
  *

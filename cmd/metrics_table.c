@@ -91,6 +91,10 @@ static const struct metric_info table[METRIC_COUNT] = {
 	        "Values that were not kept because their metric had too many combinations of "
 	        "labels.",
 	        NULL),
+	GAUGE(SERVICES_REFUSED, "kubenft_services_refused",
+	      "Services that are left out, or kept in an older form, because the kernel refuses "
+	      "them.",
+	      NULL),
 	COUNTER(SOURCE_READS, "kubenft_source_reads_total",
 	        "Readings of the file or directory of objects: ok, error.", "result"),
 	HISTOGRAM(SYNC_PHASE_DURATION, "kubenft_sync_phase_duration_seconds", fine_s,

@@ -73,6 +73,8 @@ static void refresh_health_metrics(struct monitor *m, uint64_t now_us)
 	metrics_set(m->metrics, METRIC_DRIFT_UNREPAIRED, seconds_since(now_us, m->health.drift_us),
 	            NO_LABELS);
 	metrics_set(m->metrics, METRIC_LOOP_STALLS, (double)m->health.stalls, NO_LABELS);
+	metrics_set(m->metrics, METRIC_SERVICES_REFUSED, (double)sync_held(m->setting.sync),
+	            NO_LABELS);
 	metrics_set(m->metrics, METRIC_TABLES_OWNED, sync_owns(m->setting.sync), NO_LABELS);
 }
 

@@ -95,7 +95,10 @@ static int sync_now(struct daemon *d, struct err *err)
 static void arm_retry(struct daemon *d)
 {
 	uint64_t wait = schedule_wait(&d->schedule, clock_us());
+	uint64_t trial = sync_wait(d->sync);
 
+	if (wait == SCHEDULE_IDLE && trial != HELD_IDLE)
+		wait = trial;
 	ev_timer_stop(d->loop, &d->retry);
 	if (wait == SCHEDULE_IDLE || !source_is_complete(d->source))
 		return; /* a source that becomes complete says that it has changed */
@@ -165,9 +168,13 @@ static void on_address(struct ev_loop *loop, ev_io *w, int events)
 
 static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
 {
-	(void)loop; /* being awake is enough: the prepare watcher does the rest */
-	(void)w;
+	struct daemon *d = w->data;
+
+	(void)loop;
 	(void)events;
+	/* being awake is enough: the prepare watcher does the rest */
+	if (sync_wait(d->sync) == 0)
+		schedule_touch(&d->schedule, clock_us());
 }
 
 static void on_stop(struct ev_loop *loop, ev_signal *w, int events)

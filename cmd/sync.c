@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cmd/clock.h"
+#include "cmd/held.h"
 #include "nft/affinity.h"
+#include "nft/blame.h"
 #include "nft/survey.h"
 
 /* Of kube-proxy in nftables mode (kube-proxy-behaviour.md, section 3.1). */
@@ -24,6 +27,7 @@ struct sync {
 	struct nftx_sock *sock;
 	struct nftx_state *state;
 	struct census *census;          /* may be NULL */
+	struct held held;               /* what the kernel refused */
 	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
 	sync_service_fn watch;          /* NULL: nobody */
 	void *watch_ctx;
@@ -61,6 +65,7 @@ void sync_free(struct sync *sync)
 		return;
 	nftx_state_free(sync->state);
 	nftx_flow_fronts_done(&sync->fronts);
+	held_done(&sync->held);
 	free(sync->restarted.list);
 	free(sync);
 }
@@ -115,34 +120,114 @@ size_t sync_elements(const struct sync *sync)
 	return nftx_state_count(sync->state);
 }
 
+size_t sync_held(const struct sync *sync)
+{
+	return sync->held.count;
+}
+
+uint64_t sync_wait(const struct sync *sync)
+{
+	return held_wait(&sync->held, clock_us());
+}
+
 bool sync_owns(const struct sync *sync)
 {
 	return sync->can_own;
 }
 
-static int make_refill(struct sync *sync, struct nftx_batch **out, struct sync_report *report,
-                       struct err *err)
+/* A batch on its way to the kernel, and what is to be known of it. */
+struct errand {
+	struct sync *sync;
+	struct sync_report *report;
+};
+
+static int send_batch(void *ctx, const struct nftx_batch *batch, struct nftx_refusals *refusals,
+                      struct err *err)
+{
+	const struct errand *errand = ctx;
+	uint64_t begin = clock_us();
+	int ret;
+
+	errand->report->size = nftx_batch_size(batch);
+	ret = nftx_sock_send(errand->sync->sock, batch, refusals, err);
+	errand->report->commit_us += clock_us() - begin;
+	return ret;
+}
+
+/* What a refill finds in the kernel, and what it is to do with it. */
+static int survey(struct sync *sync, struct nftx_survey *out, struct sync_report *report,
+                  struct err *err)
 {
 	uint32_t flags = sync->can_own ? NFTX_TABLE_F_OWNER | NFTX_TABLE_F_PERSIST : 0;
-	struct nftx_survey survey;
-	int ret = nftx_survey(sync->sock, sync->nft, flags, &survey, err);
+	int ret = nftx_survey(sync->sock, sync->nft, flags, out, err);
 
 	if (ret < 0)
 		return ret;
 	for (size_t f = 0; f < 2; f++) {
-		struct nftx_ground *ground = &survey.ground[f];
+		struct nftx_ground *ground = &out->ground[f];
 
 		if (sync->rebuild || (ground->enlarge && !sync->can_enlarge))
 			ground->adopt = ground->enlarge = false;
 		sync->enlarged = sync->enlarged || ground->enlarge;
 	}
 	if (!sync->began)
-		ret = nftx_survey_rival(sync->sock, RIVAL_TABLE, &survey, err);
-	report->rivals = ret > 0 ? (unsigned)ret : 0;
-	if (ret >= 0)
-		*out = nftx_state_refill(sync->state, survey.ground);
-	nftx_survey_done(&survey);
+		ret = nftx_survey_rival(sync->sock, RIVAL_TABLE, out, err);
+	if (ret < 0)
+		nftx_survey_done(out);
+	else
+		report->rivals = (unsigned)ret;
 	return ret < 0 ? ret : 0;
+}
+
+static void tell_blamed(const struct nftx_blames *blames, struct diags *diags)
+{
+	for (size_t i = 0; i < blames->count; i++) {
+		const struct nftx_blamed *blamed = &blames->list[i];
+		char subject[2 * PROXY_MAX_NAME + 16];
+
+		(void)snprintf(subject, sizeof(subject), "Service %s", blamed->name);
+		diag_add(diags, subject, "refused by the kernel, %s: %s",
+		         blamed->kept ? "its last form stays" : "left out", blamed->reason);
+	}
+}
+
+static int refill(struct sync *sync, struct sync_report *report, struct diags *diags,
+                  struct err *err)
+{
+	struct errand errand = { sync, report };
+	struct nftx_blames blames = { 0 };
+	struct nftx_survey found;
+	int ret = survey(sync, &found, report, err);
+
+	if (ret < 0)
+		return ret;
+	ret = nftx_refill(sync->state, found.ground, true, send_batch, &errand, &blames, err);
+	nftx_survey_done(&found);
+	if (ret == 0)
+		held_accepted(&sync->held, &blames);
+	if (blames.count > 0)
+		nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
+	held_add(&sync->held, &blames, clock_us());
+	tell_blamed(&blames, diags);
+	nftx_blames_done(&blames);
+	return ret;
+}
+
+static int change(struct sync *sync, struct sync_report *report, struct err *err)
+{
+	static const struct nftx_blames nobody = { 0 };
+	struct errand errand = { sync, report };
+	struct nftx_batch *batch = nftx_state_change(sync->state);
+	int ret;
+
+	if (batch == NULL)
+		return 1;
+	nftx_batch_end(batch, true);
+	ret = send_batch(&errand, batch, NULL, err);
+	nftx_batch_free(batch);
+	if (ret == 0)
+		held_accepted(&sync->held, &nobody);
+	return ret;
 }
 
 /* Two sets of options are the same layout when their tables' comments are equal. */
@@ -174,9 +259,13 @@ static void follow_options(struct sync *sync)
 static void stage(struct sync *sync, struct sync_report *report, struct diags *diags)
 {
 	struct proxy_changes changes;
+	uint64_t now = clock_us();
+	const char *due;
 
 	if (report->refill && !sync->staged)
 		proxy_planner_touch_all(sync->planner);
+	while ((due = held_due(&sync->held, now)) != NULL)
+		proxy_planner_touch(sync->planner, due);
 	proxy_planner_changes(sync->planner, &changes, diags);
 	report->services =
 		sync->staged ? proxy_planner_counts(sync->planner).services : changes.count;
@@ -186,7 +275,10 @@ static void stage(struct sync *sync, struct sync_report *report, struct diags *d
 			sync->watch(sync->watch_ctx, changes.services[i]);
 		if (sync->census != NULL)
 			census_note(sync->census, changes.services[i]);
-		nftx_state_stage(sync->state, changes.services[i]);
+		if (held_keeps(&sync->held, changes.services[i], now))
+			nftx_state_hold(sync->state, changes.services[i]);
+		else
+			nftx_state_stage(sync->state, changes.services[i]);
 		changes.services[i] = NULL;
 	}
 	if (changes.networks)
@@ -194,35 +286,11 @@ static void stage(struct sync *sync, struct sync_report *report, struct diags *d
 	proxy_changes_done(&changes);
 }
 
-static int send_batch(struct sync *sync, struct nftx_batch *batch, struct sync_report *report,
-                      struct err *err)
-{
-	uint64_t begin = clock_us();
-	int ret;
-
-	report->size = nftx_batch_size(batch);
-	ret = nftx_sock_commit(sync->sock, batch, err);
-	report->commit_us = clock_us() - begin;
-	nftx_batch_free(batch);
-	if (ret < 0) {
-		nftx_state_forget(sync->state);
-		return ret;
-	}
-	nftx_state_committed(sync->state);
-	if (report->refill) {
-		sync->rebuild = false;
-		sync->began = true;
-	}
-	report->sent = true;
-	return 0;
-}
-
 static int run_once(struct sync *sync, struct sync_report *report, struct diags *diags,
                     struct err *err)
 {
-	struct nftx_batch *batch = NULL;
 	uint64_t begin = clock_us();
-	int ret = 0;
+	int ret;
 
 	proxy_planner_refresh(sync->planner);
 	follow_options(sync);
@@ -232,18 +300,22 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	report->plan_us = clock_us() - begin;
 	begin = clock_us();
 	sync->enlarged = false;
-	if (report->refill)
-		ret = make_refill(sync, &batch, report, err);
-	else
-		batch = nftx_state_change(sync->state);
-	if (batch != NULL)
-		nftx_batch_end(batch, true);
-	report->build_us = clock_us() - begin;
+	ret = report->refill ? refill(sync, report, diags, err) : change(sync, report, err);
+	report->build_us = clock_us() - begin - report->commit_us;
 	if (ret < 0) {
+		held_refused(&sync->held);
 		nftx_state_forget(sync->state);
 		return ret;
 	}
-	return batch != NULL ? send_batch(sync, batch, report, err) : 0;
+	if (ret == 1) /* nothing differs */
+		return 0;
+	nftx_state_committed(sync->state);
+	if (report->refill) {
+		sync->rebuild = false;
+		sync->began = true;
+	}
+	report->sent = true;
+	return 0;
 }
 
 /* Has the kernel done what it was asked for? Before Linux 6.5 it says nothing and does nothing. */

@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "cmd/census.h"
+#include "cmd/held.h"
 #include "cmd/options.h"
 #include "nft/audit.h"
 #include "nft/batch.h"
@@ -42,9 +43,10 @@ void sync_free(struct sync *sync);
 /** sync_run() - one transaction.
  *
  * A refused difference means that the kernel is not as we thought: it is not
- * known any more, and the next call refills.
+ * known any more, and the next call refills. A refused refill is sent again without
+ * the Services whose elements are refused (nft/blame.h).
  *
- * @diags: findings of the planner.
+ * @diags: findings of the planner, and of the kernel.
  *
  * Return: 0; -EBUSY when another process owns our table; or what nftx_sock_commit()
  *         said. The ruleset is then as it was.
@@ -101,6 +103,12 @@ void sync_note_gains(struct sync *sync, bool gains);
  *         negative errno.
  */
 int sync_purge(struct sync *sync, bool again, size_t *purged, struct err *err) MUST_CHECK;
+
+/** sync_held() - how many Services are left out because the kernel refused them (cmd/held.h). */
+size_t sync_held(const struct sync *sync);
+
+/** sync_wait() - microseconds until one of these is to be tried again, which sync_run() does; HELD_IDLE. */
+uint64_t sync_wait(const struct sync *sync);
 
 /** sync_owns() - are the tables ours alone? As far as we know: the first sync_run() asks for it, if
  *  --table-owner allows, and Linux takes it from 6.9 on. */

@@ -22,15 +22,28 @@ static void free_networks(struct networks *networks)
 	*networks = (struct networks){ 0 };
 }
 
+/* What of a place was in the kernel, as far as is known: NULL when nothing. */
+static struct lb_service *accepted(const struct place *place)
+{
+	if (place->present != NULL)
+		return place->present;
+	return place->doubted || place->fell_back ? place->staged : NULL;
+}
+
 void nftx_state_forget(struct nftx_state *state)
 {
 	for (size_t id = 0; id < state->place_count; id++) {
-		free(state->places[id].present);
-		free(state->places[id].staged);
+		struct place *place = &state->places[id];
+		struct lb_service *last = accepted(place);
+
+		if (place->staged != last)
+			free(place->staged);
+		if (last != NULL) {
+			free(place->last);
+			place->last = last;
+		}
+		*place = (struct place){ .last = place->last };
 	}
-	free(state->places);
-	state->places = NULL;
-	state->place_count = 0;
 	state->staged_count = 0;
 	free_networks(&state->networks);
 	free_networks(&state->staged_networks);
@@ -44,6 +57,9 @@ void nftx_state_free(struct nftx_state *state)
 	if (state == NULL)
 		return;
 	nftx_state_forget(state);
+	for (size_t id = 0; id < state->place_count; id++)
+		free(state->places[id].last);
+	free(state->places);
 	free(state->staged);
 	free(state->timeouts);
 	free(state->restarted.list);
@@ -56,7 +72,7 @@ bool nftx_state_is_known(const struct nftx_state *state)
 	return state->known;
 }
 
-static struct place *get_place(struct nftx_state *state, uint32_t id)
+struct place *nftx_state_place(struct nftx_state *state, uint32_t id)
 {
 	size_t had = state->place_count;
 
@@ -86,6 +102,7 @@ void nftx_state_doubt(struct nftx_state *state)
 		note_staged(state, (uint32_t)id);
 		place->staged = place->present;
 		place->present = NULL;
+		place->doubted = true;
 	}
 	state->staged_networks = state->networks;
 	state->networks = (struct networks){ 0 };
@@ -94,16 +111,27 @@ void nftx_state_doubt(struct nftx_state *state)
 	state->known = false;
 }
 
+void nftx_place_stage(struct nftx_state *state, struct place *place, struct lb_service *service)
+{
+	if (place->staged == NULL)
+		note_staged(state, service->id);
+	if (place->doubted) {
+		free(place->last);
+		place->last = place->staged;
+	} else {
+		free(place->staged);
+	}
+	place->staged = service;
+	place->doubted = place->fell_back = false;
+}
+
 void nftx_state_stage(struct nftx_state *state, struct lb_service *service)
 {
-	struct place *place = get_place(state, service->id);
+	struct place *place = nftx_state_place(state, service->id);
 
 	if (place->present != NULL)
 		nftx_keep_service_slots(place->present, service);
-	if (place->staged == NULL)
-		note_staged(state, service->id);
-	free(place->staged);
-	place->staged = service;
+	nftx_place_stage(state, place, service);
 }
 
 void nftx_state_stage_networks(struct nftx_state *state, const struct lb_networks *networks)
@@ -121,6 +149,7 @@ void nftx_state_stage_networks(struct nftx_state *state, const struct lb_network
 	to->view = (struct lb_networks){ services, pods, to->cidrs, to->cidrs + services };
 	state->networks_staged = true;
 }
+
 /* A Service that left nothing behind is forgotten, so that its id can be used again. */
 static bool is_gone(const struct lb_service *service)
 {
@@ -136,6 +165,7 @@ void nftx_state_committed(struct nftx_state *state)
 		free(place->present);
 		place->present = place->staged;
 		place->staged = NULL;
+		place->doubted = place->fell_back = false;
 		if (is_gone(place->present)) {
 			free(place->present);
 			place->present = NULL;
@@ -147,6 +177,10 @@ void nftx_state_committed(struct nftx_state *state)
 		state->networks = state->staged_networks;
 		state->staged_networks = (struct networks){ 0 };
 		state->networks_staged = false;
+	}
+	for (size_t id = 0; id < state->place_count && !state->known; id++) {
+		free(state->places[id].last);
+		state->places[id].last = NULL;
 	}
 	state->known = true;
 	state->lost_affinity =

@@ -232,7 +232,8 @@ static void adopt_timeouts(struct nftx_state *state, struct nftx_batch *batch,
 	}
 }
 
-struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx_ground ground[2])
+struct nftx_batch *nftx_state_refill_first(struct nftx_state *state,
+                                           const struct nftx_ground ground[2], size_t count)
 {
 	struct nftx_batch *batch = nftx_batch_new();
 	struct nftx_elems elems = { 0 };
@@ -247,7 +248,7 @@ struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx
 	need_staged_timeouts(state, batch);
 	if (state->networks_staged)
 		put_networks(batch, &state->staged_networks);
-	for (size_t i = 0; i < state->staged_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		elems.count = 0;
 		nftx_render(state->places[state->staged[i]].staged, &elems);
 		for (size_t k = 0; k < elems.count; k++)
@@ -255,4 +256,9 @@ struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx
 	}
 	free(elems.list);
 	return batch;
+}
+
+struct nftx_batch *nftx_state_refill(struct nftx_state *state, const struct nftx_ground ground[2])
+{
+	return nftx_state_refill_first(state, ground, state->staged_count);
 }

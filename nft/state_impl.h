@@ -4,7 +4,7 @@
 
 /*
  * The inside of a state: state.c keeps what is present and what is staged,
- * state_batch.c makes their difference, state_view.c reads.
+ * state_batch.c makes their difference, state_view.c reads, blame.c leaves out.
  */
 
 #include "nft/state.h"
@@ -19,6 +19,9 @@ struct networks {
 struct place {
 	struct lb_service *present; /* NULL: nothing of it in the kernel */
 	struct lb_service *staged;  /* NULL: no change */
+	struct lb_service *last;    /* was present before it was forgotten; until the next refill */
+	bool doubted;               /* @staged was present */
+	bool fell_back;             /* @staged was @last: what is wanted was refused */
 };
 
 struct nftx_state {
@@ -41,5 +44,15 @@ struct nftx_state {
 	uint32_t *timeouts; /* the remember chains that both tables have */
 	size_t timeout_count, timeout_cap;
 };
+
+/** nftx_state_refill_first() - a refill of only the first @count Services staged. */
+struct nftx_batch *nftx_state_refill_first(struct nftx_state *state,
+                                           const struct nftx_ground ground[2], size_t count);
+
+/** nftx_state_place() - the place of a Service, made if there is none. */
+struct place *nftx_state_place(struct nftx_state *state, uint32_t id);
+
+/** nftx_place_stage() - @service, taken, shall be there; @state notes the place as staged. */
+void nftx_place_stage(struct nftx_state *state, struct place *place, struct lb_service *service);
 
 #endif

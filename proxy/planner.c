@@ -455,6 +455,11 @@ void proxy_changes_done(struct proxy_changes *changes)
 	*changes = (struct proxy_changes){ 0 };
 }
 
+void proxy_planner_touch(struct proxy_planner *planner, const char *service)
+{
+	store_touch_name(planner->store, service);
+}
+
 void proxy_planner_touch_all(struct proxy_planner *planner)
 {
 	store_touch_all(planner->store);

@@ -191,6 +191,15 @@ void store_touch(struct proxy_store *store, struct record *record)
 	store->dirty = record;
 }
 
+void store_touch_name(struct proxy_store *store, const char *name)
+{
+	struct record_entry *entry;
+
+	HASH_FIND(hh, store->records, name, strlen(name), entry);
+	if (entry != NULL)
+		store_touch(store, &entry->record);
+}
+
 void store_touch_all(struct proxy_store *store)
 {
 	struct record_entry *entry;

@@ -48,6 +48,8 @@ void store_list_end(struct proxy_store *store, uint32_t kinds, bool complete, st
 
 /** store_touch() - have @record planned again. */
 void store_touch(struct proxy_store *store, struct record *record);
+/** store_touch_name() - the same for that of "namespace/name", if there is one. */
+void store_touch_name(struct proxy_store *store, const char *name);
 void store_touch_all(struct proxy_store *store);
 
 /** store_take_dirty() - the next record to plan again, or NULL; it is clean afterwards. */

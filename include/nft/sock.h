@@ -132,7 +132,7 @@ void nftx_dump_done(struct nftx_elems *elems);
  *	            patience: refill later
  *	-EPERM      another process owns the table, or there is no privilege: refill later
  *	-EOPNOTSUPP the kernel lacks something; of an owned table: made plain
- *	others      what an element says is refused: its Service is left out, nft/send.h
+ *	others      what an element says is refused: its Service is left out, nft/blame.h
  *
  * But for -ENOBUFS a negative value means that the ruleset is as it was. Later is
  * after a pause that grows (cmd/schedule.h); nothing is taken away meanwhile.

@@ -121,6 +121,12 @@ void proxy_changes_done(struct proxy_changes *changes);
 /** proxy_planner_touch_all() - have everything planned again by the next proxy_planner_changes(). */
 void proxy_planner_touch_all(struct proxy_planner *planner);
 
+/** proxy_planner_touch() - have one Service planned again; one that is not known is no error.
+ *
+ * @service: "namespace/name".
+ */
+void proxy_planner_touch(struct proxy_planner *planner, const char *service);
+
 /** proxy_planner_set_addresses() - the addresses that this machine has now.
  *
  * For NodePorts on ranges, and to know a ClusterIP that is an address of the node. Copied.

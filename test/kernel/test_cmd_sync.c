@@ -5,7 +5,11 @@
  * flows had to be looked for, and the retry does not clean.
  */
 #include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "cmd/clock.h"
 #include "cmd/sync.h"
 #include "test/kernel/flow_table.h"
 #include "test/unit/objects.h"
@@ -131,9 +135,137 @@ static void BUG_4_1_a_refused_sync_does_not_forget_the_flows(void **unused)
 	}
 }
 
+/* ---- A Service that the kernel refuses ------------------------------------------------------ */
+
+/* A planner with a fault: 'bad' has two targets for one address and port. */
+static void make_bad(void *ctx, const struct lb_service *service)
+{
+	const bool *faulty = ctx;
+	struct lb_frontend *frontends = service->frontends;
+
+	if (*faulty && strcmp(service->name, "ns/bad") == 0 && service->frontend_count > 0)
+		frontends[1].port = frontends[0].port;
+}
+
+static void put_service(struct proxy_planner *planner, const char *name, const char *address,
+                        const char *endpoints)
+{
+	char slice[32];
+
+	(void)snprintf(slice, sizeof(slice), "%s-1", name);
+	(void)put(planner, SERVICE(name, .cluster_ips = address, .ports = "web:tcp:80 alt:tcp:81"));
+	(void)put(planner, SLICE(slice, name, "web:tcp:8080 alt:tcp:8081", endpoints));
+}
+
+static size_t endpoints_of(struct nftx_sock *sock, const char *address)
+{
+	struct nftx_elem want = { .family = 4, .map = NFTX_BACKENDS };
+	struct nftx_elems got = { 0 };
+	struct ipaddr addr;
+	size_t count = 0;
+
+	assert_int_equal(ipaddr_parse(address, &addr, NULL), 0);
+	(void)nftx_key_front(want.key, &addr, IPPROTO_TCP, 80);
+	assert_int_equal(nftx_sock_dump(sock, 4, NFTX_BACKENDS, &got, NULL), 0);
+	for (size_t i = 0; i < got.count; i++)
+		count += memcmp(got.list[i].key, want.key, 12) == 0;
+	nftx_dump_done(&got);
+	return count;
+}
+
+static void sync_well(struct sync *sync, struct sync_report *report, const char *finding)
+{
+	struct diags diags = { 0 };
+	struct err err = { 0 };
+
+	if (sync_run(sync, report, &diags, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(diags.total, finding != NULL);
+	if (finding != NULL) {
+		assert_string_equal(diags.list[0].subject, "Service ns/bad");
+		assert_non_null(strstr(diags.list[0].text, finding));
+	}
+	diag_done(&diags);
+}
+
+static void wait_for_the_trial(const struct sync *sync)
+{
+	uint64_t deadline = clock_us() + 20000000;
+
+	while (sync_wait(sync) > 0) {
+		if (clock_us() > deadline)
+			fail_msg("no trial");
+		(void)usleep(1000);
+	}
+}
+
+/* Others come into the kernel at once; it itself when it is good again. */
+static void one_that_is_refused_keeps_nobody_out(void **unused)
+{
+	static const struct options options = { 0 };
+	struct proxy_planner *planner = new_planner();
+	bool faulty = true;
+	struct sync_report report;
+	struct nftx_sock *sock;
+	struct sync *sync;
+
+	(void)unused;
+	(void)table_enter(NULL);
+	assert_int_equal(nftx_sock_open(&sock, NULL), 0);
+	sync = sync_new(&options, planner, sock);
+	sync_watch(sync, make_bad, &faulty);
+	put_service(planner, "good", "10.96.0.1", "10.244.1.1 10.244.1.2");
+	put_service(planner, "bad", "10.96.0.2", "10.244.2.1");
+	sync_well(sync, &report,
+	          "refused by the kernel, left out: ip backends: adding 10.96.0.2 . tcp . 80");
+	assert_true(report.refill && report.sent);
+	assert_int_equal(sync_held(sync), 1);
+	assert_int_equal(endpoints_of(sock, "10.96.0.1"), 2);
+	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 0);
+	assert_true(sync_wait(sync) == HELD_IDLE);
+
+	put_service(planner, "other", "10.96.0.3", "10.244.3.1");
+	put_service(planner, "bad", "10.96.0.2", "10.244.2.1 10.244.2.2");
+	sync_well(sync, &report, NULL);
+	assert_true(!report.refill && report.sent);
+	assert_int_equal(endpoints_of(sock, "10.96.0.3"), 1);
+	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 0);
+
+	wait_for_the_trial(sync);
+	faulty = false;
+	sync_well(sync, &report, NULL);
+	assert_int_equal(sync_held(sync), 0);
+	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 2);
+
+	/* a change of it that is refused, first as a change, then in the refill */
+	faulty = true;
+	put_service(planner, "bad", "10.96.0.2", "10.244.2.7");
+	assert_true(run_sync(sync, &report) < 0);
+	sync_well(sync, &report, "refused by the kernel, its last form stays: ip backends: adding");
+	assert_int_equal(sync_held(sync), 1);
+	assert_int_equal(endpoints_of(sock, "10.96.0.1"), 2);
+	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 2);
+	assert_int_equal(endpoints_of(sock, "10.96.0.3"), 1);
+
+	/* a repair, which stages all again, keeps it, too */
+	sync_forget(sync, false);
+	sync_well(sync, &report, NULL);
+	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 2);
+
+	(void)proxy_planner_delete(planner, PROXY_SERVICE, "ns", "bad");
+	sync_well(sync, &report, NULL);
+	assert_int_equal(sync_held(sync), 0);
+	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 0);
+	sync_free(sync);
+	proxy_planner_free(planner);
+	nftx_sock_close(sock);
+	(void)table_leave(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_is_refused_keeps_nobody_out),
 		cmocka_unit_test(BUG_4_1_a_refused_sync_does_not_forget_the_flows),
 	};
 

@@ -18,6 +18,7 @@
 #include "nft/sock.h"
 #include "nft/state.h"
 #include "nft/survey.h"
+#include "test/kernel/kernel_state.h"
 #include "test/kernel/netns.h"
 #include "test/unit/random.h"
 #include "test/unit/test.h"
@@ -37,51 +38,6 @@ static struct lb_networks some_networks(void)
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_int_equal(ipcidr_parse(texts[i], &cidrs[i], NULL), 0);
 	return (struct lb_networks){ 4, 2, cidrs, cidrs + 4 };
-}
-
-static void dump_all(struct nftx_sock *sock, struct nftx_elems *out)
-{
-	struct err err = { 0 };
-
-	for (size_t f = 0; f < 2; f++)
-		for (int map = 0; map < NFTX_MAP_COUNT; map++)
-			if (nftx_sock_dump(sock, families[f], (enum nftx_map)map, out, &err) < 0)
-				fail_msg("dump: %s", err.msg);
-	nftx_elems_sort(out);
-}
-
-/* The first difference between two lists as text; "" when they are equal. */
-static void assert_equal_elems(const struct nftx_elems *got, const struct nftx_elems *want)
-{
-	struct nftx_diff diff = { 0 };
-	struct strbuf text = { 0 };
-
-	nftx_diff_elems(got, want, &diff);
-	if (diff.del.count > 0) {
-		strbuf_puts(&text, " too much: ");
-		nftx_elem_text(&text, &diff.del.list[0]);
-	}
-	if (diff.add.count > 0) {
-		strbuf_puts(&text, " missing: ");
-		nftx_elem_text(&text, &diff.add.list[0]);
-	}
-	if (text.len > 0)
-		fail_msg("%s", text.text);
-	assert_int_equal(got->count, want->count);
-	nftx_diff_done(&diff);
-	strbuf_done(&text);
-}
-
-static void assert_kernel_holds(struct nftx_sock *sock, const struct nftx_state *state)
-{
-	struct nftx_elems got = { 0 };
-	struct nftx_elems want = { 0 };
-
-	dump_all(sock, &got);
-	nftx_state_elements(state, &want);
-	assert_equal_elems(&got, &want);
-	nftx_dump_done(&got);
-	free(want.list);
 }
 
 static int send_batch(struct nftx_sock *sock, struct nftx_batch *batch, struct err *err)
@@ -302,14 +258,14 @@ static bool fail_at(uint64_t seed, size_t n, size_t *refused)
 	if (n < count && sabotage(sock, operations, count, n)) {
 		int ret;
 
-		dump_all(sock, &before);
+		kernel_dump_all(sock, &before);
 		ret = nftx_sock_commit(sock, batch, &err);
 		assert_int_equal(ret, operations[n].is_add ? -EEXIST : -ENOENT);
 		nftx_elem_text(&text, &operations[n].raw.elem);
 		text.text[text.len < 60 ? text.len : 60] = '\0';
 		if (strstr(err.msg, text.text) == NULL)
 			fail_msg("'%s' does not name '%s'", err.msg, text.text);
-		dump_all(sock, &after);
+		kernel_dump_all(sock, &after);
 		assert_equal_elems(&after, &before);
 		(*refused)++;
 

@@ -27,7 +27,9 @@ enum what {
 	WORD, /* of the API server */
 	CHANGE,
 	SYNC,
-	REFUSAL, /* a sync that failed */
+	REFUSAL,  /* a sync that failed */
+	CULPRITS, /* two Services that were left out of it */
+	NO_CULPRITS,
 	DRIFT,
 	STUBBORN, /* who drifts */
 	REPAIR,
@@ -70,6 +72,12 @@ static void happens(struct health *health, const struct event *event)
 		break;
 	case REFUSAL:
 		health_synced(health, at(event->second), "the kernel refused it");
+		break;
+	case CULPRITS:
+		health_refused(health, 2);
+		break;
+	case NO_CULPRITS:
+		health_refused(health, 0);
 		break;
 	case DRIFT:
 		health_drift(health, now, false, "nft");
@@ -114,6 +122,21 @@ static const struct row {
 	const char *part; /* a line of ?verbose */
 } rows[] = {
 	{ "all is well", { WELL }, 2, 200, 200, 200, "[+]sync ok: everything is in the kernel\n" },
+	{ "two Services that the kernel refuses: said, and no reason to send the traffic elsewhere",
+	  { WELL, { 2, CULPRITS }, { 2, SYNC } },
+	  1000,
+	  200,
+	  200,
+	  200,
+	  "[-]sync failed, not counted here: the kernel refuses 2 Services, everything else is in "
+	  "it\n" },
+	{ "and none any more",
+	  { WELL, { 2, CULPRITS }, { 3, NO_CULPRITS } },
+	  4,
+	  200,
+	  200,
+	  200,
+	  "[+]sync ok: everything is in the kernel\n" },
 	{ "idle: well for ever", { WELL }, 10000000, 200, 200, 200, NULL },
 	{ "just started: the Node is unknown",
 	  { { 0 } },
