@@ -76,6 +76,18 @@ static int with_kernel(const struct options *options, struct diff *diff, struct 
 	return ret;
 }
 
+static int check(const struct options *options, struct diff *diff, struct err *err)
+{
+	struct nftx_sock *sock;
+	int ret = options->check ? nftx_sock_open(&sock, err) : 0;
+
+	if (!options->check || ret < 0)
+		return ret;
+	diff_check(diff, sock);
+	nftx_sock_close(sock);
+	return 0;
+}
+
 static bool wants_colour(const struct options *options)
 {
 	const char *no = getenv("NO_COLOR");
@@ -122,10 +134,16 @@ int command_diff(const struct options *options)
 	if (ret == 0) {
 		diff_render(&diff.to, &diff.from.elems);
 		diff_compute(&diff);
-		ret = print(options, &diff, &err);
+		ret = check(options, &diff, &err);
 	}
+	if (ret == 0)
+		ret = print(options, &diff, &err);
 	if (ret < 0)
 		log_error("diff", LOG_STR("reason", err.msg));
+	else if (diff_is_refused(&diff))
+		log_error("diff: the kernel refuses what a start would send",
+		          LOG_U64("services", diff.check.refused.count),
+		          LOG_STR("reason", diff.check.error));
 	else
 		code = diff_is_empty(&diff) ? EXIT_SUCCESS : EXIT_DIFFERS;
 	diff_done(&diff);

@@ -10,6 +10,7 @@
  */
 
 #include "cmd/options.h"
+#include "nft/blame.h"
 #include "nft/sock.h"
 #include "nft/state.h"
 #include "nft/view.h"
@@ -104,6 +105,13 @@ struct diff_side {
 	size_t timeout_count[2];
 };
 
+/** What the kernel said to what would be sent. */
+struct diff_check {
+	bool made;
+	struct nftx_blames refused; /* Services */
+	char error[240];            /* refused, but not for a Service's sake; "": not so */
+};
+
 struct diff {
 	struct diff_side from;
 	struct diff_side to;
@@ -115,6 +123,7 @@ struct diff {
 	struct diff_line *lines; /* sorted by group */
 	size_t line_count, line_cap;
 	size_t counts[DIFF_CHANGE + 1]; /* by operation */
+	struct diff_check check;
 };
 
 /** diff_read_kernel() - take what the kernel holds for the state that @diff starts from.
@@ -133,6 +142,16 @@ void diff_render(struct diff_side *side, const struct nftx_elems *slots);
 
 /** diff_compute() - compare both sides' elements and tell what differs in lines. */
 void diff_compute(struct diff *diff);
+
+/** diff_check() - have the kernel check all that a start would send, as a dry run (a batch without its
+ *  end message): into tables of another name, since those that a daemon owns take nothing from others.
+ *
+ * To be called after diff_render() of the desired side.
+ */
+void diff_check(struct diff *diff, struct nftx_sock *sock);
+
+/** diff_is_refused() - was it checked, and refused in part or as a whole? */
+bool diff_is_refused(const struct diff *diff);
 
 /** diff_done() - free everything, planners included. */
 void diff_done(struct diff *diff);

@@ -219,6 +219,42 @@ static void add_group(struct strbuf *out, const struct diff_group *group)
 	              diff_protocol_text(group->protocol));
 }
 
+static void add_name(struct strbuf *out, const char *text)
+{
+	AUTO_FREE char *name = xstrdup(text);
+	char *slash = strchr(name, '/');
+
+	if (slash != NULL)
+		*slash = '\0';
+	strbuf_puts(out, "{\"namespace\": ");
+	add_string(out, slash != NULL ? name : "");
+	strbuf_puts(out, ", \"name\": ");
+	add_string(out, slash != NULL ? slash + 1 : name);
+}
+
+static void add_check(struct strbuf *out, const struct diff_check *check)
+{
+	bool accepted = check->refused.count == 0 && check->error[0] == '\0';
+
+	if (!check->made)
+		return;
+	strbuf_printf(out, "  \"check\": {\"accepted\": %s, \"refused\": [",
+	              accepted ? "true" : "false");
+	for (size_t i = 0; i < check->refused.count; i++) {
+		strbuf_puts(out, i > 0 ? ",\n    " : "\n    ");
+		add_name(out, check->refused.list[i].name);
+		strbuf_puts(out, ", \"reason\": ");
+		add_string(out, check->refused.list[i].reason);
+		strbuf_puts(out, "}");
+	}
+	strbuf_puts(out, "]");
+	if (check->error[0] != '\0') {
+		strbuf_puts(out, ", \"error\": ");
+		add_string(out, check->error);
+	}
+	strbuf_puts(out, "},\n");
+}
+
 void diff_json(const struct diff *diff, struct strbuf *out)
 {
 	bool first = true;
@@ -226,10 +262,11 @@ void diff_json(const struct diff *diff, struct strbuf *out)
 
 	strbuf_printf(out,
 	              "{\n  \"kind\": \"kubenft.diff\",\n  \"version\": %d,\n  \"inSync\": %s,\n"
-	              "  \"counts\": {\"add\": %zu, \"remove\": %zu, \"change\": %zu},\n"
-	              "  \"node\": [",
+	              "  \"counts\": {\"add\": %zu, \"remove\": %zu, \"change\": %zu},\n",
 	              DIFF_JSON_VERSION, diff_is_empty(diff) ? "true" : "false",
 	              diff->counts[DIFF_ADD], diff->counts[DIFF_REMOVE], diff->counts[DIFF_CHANGE]);
+	add_check(out, &diff->check);
+	strbuf_puts(out, "  \"node\": [");
 	if (diff->line_count > 0 && diff->lines[0].group.label == NULL) {
 		i = add_lines(out, diff, 0, "    ");
 		strbuf_puts(out, "\n  ");

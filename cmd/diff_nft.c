@@ -106,10 +106,27 @@ static void add_chain_notes(struct strbuf *out, const struct diff *diff)
 	}
 }
 
+static void add_check_notes(struct strbuf *out, const struct diff_check *check)
+{
+	for (size_t i = 0; i < check->refused.count; i++) {
+		strbuf_puts(out, "# refused by the kernel: ");
+		diff_add_plain(out, check->refused.list[i].name);
+		strbuf_puts(out, ": ");
+		diff_add_plain(out, check->refused.list[i].reason);
+		strbuf_puts(out, "\n");
+	}
+	if (check->error[0] != '\0') {
+		strbuf_puts(out, "# refused by the kernel: ");
+		diff_add_plain(out, check->error);
+		strbuf_puts(out, "\n");
+	}
+}
+
 void diff_nft(const struct diff *diff, struct strbuf *out)
 {
 	size_t left_out;
 
+	add_check_notes(out, &diff->check);
 	if (diff_is_empty(diff)) {
 		strbuf_puts(out, "# in sync\n");
 		return;

@@ -142,6 +142,7 @@ void diff_done(struct diff *diff)
 	}
 	free(diff->lines);
 	nftx_diff_done(&diff->elements);
+	nftx_blames_done(&diff->check.refused);
 	side_done(&diff->from);
 	side_done(&diff->to);
 	*diff = (struct diff){ 0 };

@@ -290,6 +290,29 @@ static void add_heading(struct strbuf *out, const struct diff_group *group,
 	strbuf_printf(out, "%s\n", style->end);
 }
 
+static void add_check(struct strbuf *out, const struct diff_check *check, const struct style *style)
+{
+	if (!check->made)
+		return;
+	if (check->refused.count == 0 && check->error[0] == '\0') {
+		strbuf_puts(out, "checked: the kernel takes all of it\n");
+		return;
+	}
+	strbuf_printf(out, "%srefused by the kernel%s\n", style->heading, style->end);
+	for (size_t i = 0; i < check->refused.count; i++) {
+		strbuf_printf(out, "  %s! ", style->signs[DIFF_REMOVE]);
+		diff_add_plain(out, check->refused.list[i].name);
+		strbuf_puts(out, ": ");
+		diff_add_plain(out, check->refused.list[i].reason);
+		strbuf_printf(out, "%s\n", style->end);
+	}
+	if (check->error[0] != '\0') {
+		strbuf_printf(out, "  %s! ", style->signs[DIFF_REMOVE]);
+		diff_add_plain(out, check->error);
+		strbuf_printf(out, "%s\n", style->end);
+	}
+}
+
 void diff_text(const struct diff *diff, bool colour, struct strbuf *out)
 {
 	const struct style *style = colour ? &coloured : &plain;
@@ -301,6 +324,7 @@ void diff_text(const struct diff *diff, bool colour, struct strbuf *out)
 			add_heading(out, &line->group, style);
 		add_line(out, line, style);
 	}
+	add_check(out, &diff->check, style);
 	if (diff_is_empty(diff))
 		strbuf_puts(out, "in sync\n");
 	else

@@ -164,8 +164,8 @@ static void judge_sync(const struct health *health, uint64_t now_us, struct heal
 	if (health->refused > 0)
 		fail(out, 0);
 	if (health->pending_us == 0 && health->refused > 0)
-		SAY(out, "the kernel refuses %zu Services, everything else is in it",
-		    health->refused);
+		SAY(out, "the kernel refuses %zu Service%s, everything else is in it",
+		    health->refused, health->refused > 1 ? "s" : "");
 	else if (health->pending_us == 0)
 		SAY(out, "everything is in the kernel");
 	if (health->pending_us == 0)

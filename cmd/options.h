@@ -98,6 +98,7 @@ struct options {
 	enum output output;
 	enum colour colour;
 	bool elements_only;
+	bool check;      /* diff: by the kernel */
 	bool kube_proxy; /* clean up what that has left */
 	struct sysctl_settings sysctls;
 	int32_t oom_score;

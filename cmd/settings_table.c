@@ -256,6 +256,10 @@ const struct setting settings_table[] = {
 	{ "color", NULL, SETTING_TEXT, COMMAND_DIFF | SETTING_BESIDE_CONFIG, "auto", ANY,
 	  BY(set_colour), "auto|always|never",
 	  "colours of the difference; auto: on a terminal, unless NO_COLOR is set" },
+	{ "check", NULL, SETTING_BOOL, COMMAND_DIFF | SETTING_BESIDE_CONFIG, "false", ANY,
+	  AT(check), "true|false",
+	  "have the kernel check what a start would send, without applying it; exit 2 when it "
+	  "refuses something" },
 	{ "elements-only", NULL, SETTING_BOOL, COMMAND_PLAN | SETTING_BESIDE_CONFIG, "false", ANY,
 	  AT(elements_only), "true|false",
 	  "leave out the chains and empty maps, which are the same for all Services" },

@@ -32,6 +32,7 @@
 enum operation { DEL, DESTROY, ADD, OPERATIONS };
 
 struct nftx_batch {
+	const char *table;
 	struct nftnl_batch *pages;
 	uint32_t seq; /* of the message begun last; begin has 0 */
 	struct nftx_batch_size size;
@@ -43,14 +44,25 @@ struct nftx_batch {
 	size_t iov_count;
 };
 
-struct nftx_batch *nftx_batch_new(void)
+struct nftx_batch *nftx_batch_new_for(const char *table)
 {
 	struct nftx_batch *batch = xcalloc(1, sizeof(*batch));
 
+	batch->table = table;
 	batch->pages = nftx_must(nftnl_batch_alloc(PAGE_BYTES, OVERRUN_BYTES));
 	nftnl_batch_begin(nftnl_batch_buffer(batch->pages), batch->seq);
 	ASSERT(nftnl_batch_update(batch->pages) >= 0);
 	return batch;
+}
+
+struct nftx_batch *nftx_batch_new(void)
+{
+	return nftx_batch_new_for(NFTX_TABLE);
+}
+
+const char *nftx_batch_table(const struct nftx_batch *batch)
+{
+	return batch->table;
 }
 
 void nftx_batch_free(struct nftx_batch *batch)
@@ -90,9 +102,9 @@ static uint8_t nfproto(uint8_t family)
 	return family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
 }
 
-static void put_set_name(struct nlmsghdr *msg, enum nftx_map map)
+static void put_set_name(const struct nftx_batch *batch, struct nlmsghdr *msg, enum nftx_map map)
 {
-	mnl_attr_put_strz(msg, NFTA_SET_ELEM_LIST_TABLE, NFTX_TABLE);
+	mnl_attr_put_strz(msg, NFTA_SET_ELEM_LIST_TABLE, batch->table);
 	mnl_attr_put_strz(msg, NFTA_SET_ELEM_LIST_SET, nftx_map_info(map)->name);
 }
 
@@ -132,7 +144,7 @@ static struct nlmsghdr *open_message(struct nftx_batch *batch, enum operation op
 		*msg = xmalloc(GATHER_BYTES + NFTX_ELEM_ATTR_MAX);
 	(void)put_header(*msg, types[op], f == 0 ? NFPROTO_IPV4 : NFPROTO_IPV6,
 	                 op == ADD ? NLM_F_CREATE : 0, 0);
-	put_set_name(*msg, map);
+	put_set_name(batch, *msg, map);
 	batch->gather_list[op][f][map] = mnl_attr_nest_start(*msg, NFTA_SET_ELEM_LIST_ELEMENTS);
 	return *msg;
 }
@@ -179,7 +191,7 @@ void nftx_batch_flush_map(struct nftx_batch *batch, uint8_t family, enum nftx_ma
 	struct nlmsghdr *msg = nftx_batch_msg(batch, NFT_MSG_DELSETELEM, nfproto(family), 0);
 
 	ASSERT(!batch->additions_out);
-	put_set_name(msg, map);
+	put_set_name(batch, msg, map);
 	nftx_batch_msg_end(batch);
 	batch->size.maps[family == 4 ? 0 : 1][map].emptied = true;
 }

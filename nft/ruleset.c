@@ -47,7 +47,7 @@ void nftx_ruleset_put_table(struct nftx_batch *batch, uint8_t family,
 {
 	struct nftnl_table *table = nftx_must(nftnl_table_alloc());
 
-	nftx_must_ok(nftnl_table_set_str(table, NFTNL_TABLE_NAME, NFTX_TABLE));
+	nftx_must_ok(nftnl_table_set_str(table, NFTNL_TABLE_NAME, nftx_batch_table(batch)));
 	nftnl_table_set_u32(table, NFTNL_TABLE_FLAGS, flags);
 	put_comment(table, options);
 	nftnl_table_nlmsg_build_payload(
@@ -184,7 +184,7 @@ static void put_set(struct nftx_batch *batch, uint8_t family, enum nftx_map map,
 	struct nftnl_set *set = nftx_must(nftnl_set_alloc());
 	uint32_t flags = set_flags(info);
 
-	nftx_must_ok(nftnl_set_set_str(set, NFTNL_SET_TABLE, NFTX_TABLE));
+	nftx_must_ok(nftnl_set_set_str(set, NFTNL_SET_TABLE, nftx_batch_table(batch)));
 	nftx_must_ok(nftnl_set_set_str(set, NFTNL_SET_NAME, info->name));
 	/* The kernel wants a number for each; rules and elements use the names. */
 	nftnl_set_set_u32(set, NFTNL_SET_ID, (uint32_t)map + 1);
@@ -215,7 +215,7 @@ static void put_chain(struct nftx_batch *batch, uint8_t family, const struct nft
 	char name[NFTX_CHAIN_TEXT];
 
 	(void)nftx_chain_name(id->chain, id->number, name);
-	nftx_must_ok(nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, NFTX_TABLE));
+	nftx_must_ok(nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, nftx_batch_table(batch)));
 	nftx_must_ok(nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name));
 	if (hook != NULL) {
 		nftx_must_ok(nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "nat"));
@@ -235,7 +235,7 @@ static void put_rule(struct nftx_batch *batch, uint8_t family, const char *chain
 {
 	struct nftnl_rule *rule = nftx_must(nftnl_rule_alloc());
 
-	nftx_must_ok(nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, NFTX_TABLE));
+	nftx_must_ok(nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, nftx_batch_table(batch)));
 	nftx_must_ok(nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain));
 	nftx_rule_encode(value, family, rule);
 	nftnl_rule_nlmsg_build_payload(nftx_batch_msg(batch, NFT_MSG_NEWRULE, nfproto(family),
@@ -294,11 +294,11 @@ void nftx_ruleset_put_forget(struct nftx_batch *batch, uint8_t family, uint32_t 
 
 	(void)nftx_chain_name(NFTX_REMEMBER, timeout_s, name);
 	msg = nftx_batch_msg(batch, NFT_MSG_DELRULE, nfproto(family), 0); /* all of the chain */
-	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, NFTX_TABLE);
+	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, nftx_batch_table(batch));
 	mnl_attr_put_strz(msg, NFTA_RULE_CHAIN, name);
 	nftx_batch_msg_end(batch);
 	msg = nftx_batch_msg(batch, NFT_MSG_DELCHAIN, nfproto(family), 0);
-	mnl_attr_put_strz(msg, NFTA_CHAIN_TABLE, NFTX_TABLE);
+	mnl_attr_put_strz(msg, NFTA_CHAIN_TABLE, nftx_batch_table(batch));
 	mnl_attr_put_strz(msg, NFTA_CHAIN_NAME, name);
 	nftx_batch_msg_end(batch);
 }

@@ -193,7 +193,7 @@ static void prepare_table(const struct nftx_state *state, struct nftx_batch *bat
 	if (ground->rival != NULL)
 		nftx_ruleset_put_delete(batch, family, ground->rival);
 	if (ground->exists && !ground->adopt)
-		nftx_ruleset_put_delete(batch, family, NFTX_TABLE);
+		nftx_ruleset_put_delete(batch, family, nftx_batch_table(batch));
 	nftx_ruleset_put_table(batch, family, options, ground->table_flags);
 	if (!ground->adopt) {
 		nftx_ruleset_put_layout(batch, family, options);
@@ -235,7 +235,8 @@ static void adopt_timeouts(struct nftx_state *state, struct nftx_batch *batch,
 struct nftx_batch *nftx_state_refill_first(struct nftx_state *state,
                                            const struct nftx_ground ground[2], size_t count)
 {
-	struct nftx_batch *batch = nftx_batch_new();
+	const char *table = ground[0].table != NULL ? ground[0].table : NFTX_TABLE;
+	struct nftx_batch *batch = nftx_batch_new_for(table);
 	struct nftx_elems elems = { 0 };
 
 	ASSERT(!state->known);

@@ -29,6 +29,16 @@ struct nftx_batch; /* opaque: pages of messages */
 /** nftx_batch_new() - an empty batch; the begin message is in it. Release with nftx_batch_free(). */
 struct nftx_batch *nftx_batch_new(void);
 
+/** nftx_batch_new_for() - the same, for a table of another name than ours. For dry runs: a table that a
+ *  daemon owns takes nothing from others, not even that.
+ *
+ * @table: borrowed.
+ */
+struct nftx_batch *nftx_batch_new_for(const char *table);
+
+/** nftx_batch_table() - the name of the table that it is for. */
+const char *nftx_batch_table(const struct nftx_batch *batch);
+
 /** nftx_batch_free() - NULL is a no-op. */
 void nftx_batch_free(struct nftx_batch *batch);
 

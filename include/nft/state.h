@@ -59,6 +59,7 @@ struct nftx_ground {
 	uint32_t table_flags;     /* to create or adopt it with */
 	const uint32_t *timeouts; /* T of its remember-T chains; borrowed for the call */
 	size_t timeout_count;
+	const char *table; /* to be filled in place of ours, of both families; NULL: ours */
 	const char *rival; /* a table that goes in the same transaction; NULL: none */
 };
 
