@@ -81,9 +81,10 @@ class Daemon:
         regex = re.compile(pattern) if isinstance(pattern, str) else pattern
 
         def found():
-            for line in self.log(start).splitlines():
-                if regex.search(line):
-                    return line
+            for line in self.log(start).splitlines(keepends=True):
+                # what has no end yet is being written
+                if line.endswith("\n") and regex.search(line):
+                    return line.rstrip("\n")
             if self.process.poll() is not None:
                 raise Failure(f"kubenft ended with status {self.process.returncode} "
                               f"before it logged {regex.pattern!r}", *self.log().splitlines()[-15:])

@@ -59,6 +59,7 @@ def a_server_that_ends_every_watch_is_asked_no_faster_than_kube_proxy_would(t):
     number = 0
     while time.monotonic() < started + time_left:
         # Each has had an event, so that none is taken for broken.
+        api.server.wait_watches(4)
         number += 1
         change_everything(api, t, service, (TWO, ONE)[number % 2], number)
         api.server.wait_delivered()
