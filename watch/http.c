@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nothing is done inside the calls of others: watch_http_get() and
+ * Nothing is done inside the calls of others: watch_http_send() and
  * watch_http_cancel() make notes, a timer of no time carries them out. So a
  * callback, which runs inside libcurl, may call both, and libcurl's handles are
  * added, removed and freed only where libcurl is not.
@@ -56,7 +56,7 @@ struct watch_transfer {
 	uint64_t serial;
 	const struct watch_transfer_fn *fn;
 	void *ctx;
-	char *target;
+	struct http_question question;
 	struct pool *pool; /* NULL: not begun */
 	struct http_request request;
 	ev_timer deadline; /* to be connected */
@@ -161,7 +161,7 @@ static void free_dead(struct watch_http *http)
 	while ((transfer = http->dead) != NULL) {
 		http->dead = transfer->next;
 		http_request_done(&transfer->request);
-		free(transfer->target);
+		http_question_done(&transfer->question);
 		free(transfer);
 	}
 }
@@ -303,8 +303,8 @@ static int begin_in_pool(struct watch_transfer *transfer, struct err *err)
 	struct pool *pool = http->pools;
 	int ret;
 
-	ret = http_request_init(&transfer->request, &http->setup, &pool->identity, transfer->target,
-	                        &events, err);
+	ret = http_request_init(&transfer->request, &http->setup, &pool->identity,
+	                        &transfer->question, &events, err);
 	if (ret == 0)
 		ret = http_request_start(&transfer->request, pool->glue.multi, err);
 	if (ret < 0)
@@ -428,20 +428,24 @@ static unsigned count_active(const struct watch_http *http)
 	return active;
 }
 
-static int check_request(const struct watch_http *http, const char *target, struct err *err)
+static int check_request(const struct watch_http *http, const struct watch_request *request,
+                         struct err *err)
 {
-	if (strlen(target) > WATCH_MAX_TARGET)
-		return err_set(err, E2BIG, "a target of %zu bytes, at most %u", strlen(target),
-		               WATCH_MAX_TARGET);
-	if (!http_where_is_target(target))
+	if (strlen(request->target) > WATCH_MAX_TARGET)
+		return err_set(err, E2BIG, "a target of %zu bytes, at most %u",
+		               strlen(request->target), WATCH_MAX_TARGET);
+	if (!http_where_is_target(request->target))
 		return err_set(err, EINVAL, "a target that is no path with query");
+	if (request->body_len > WATCH_MAX_BODY)
+		return err_set(err, E2BIG, "a body of %zu bytes, at most %u", request->body_len,
+		               WATCH_MAX_BODY);
 	if (count_active(http) >= WATCH_MAX_TRANSFERS)
 		return err_set(err, E2BIG, "%d requests are under way", WATCH_MAX_TRANSFERS);
 	return 0;
 }
 
-struct watch_transfer *watch_http_get(struct watch_http *http, const char *target,
-                                      const struct watch_transfer_fn *fn, void *ctx)
+struct watch_transfer *watch_http_send(struct watch_http *http, const struct watch_request *request,
+                                       const struct watch_transfer_fn *fn, void *ctx)
 {
 	struct watch_transfer *transfer = xcalloc(1, sizeof(*transfer));
 
@@ -451,13 +455,22 @@ struct watch_transfer *watch_http_get(struct watch_http *http, const char *targe
 	transfer->ctx = ctx;
 	ev_init(&transfer->deadline, on_deadline);
 	transfer->deadline.data = transfer;
-	transfer->ret = check_request(http, target, &transfer->err);
-	transfer->target = xstrdup(transfer->ret == 0 ? target : "");
+	transfer->ret = check_request(http, request, &transfer->err);
+	if (transfer->ret == 0)
+		http_question_init(&transfer->question, request);
 	http->transfers =
 		vec_reserve(http->transfers, &http->cap, http->count + 1, sizeof(*http->transfers));
 	http->transfers[http->count++] = transfer;
 	arm(http);
 	return transfer;
+}
+
+struct watch_transfer *watch_http_get(struct watch_http *http, const char *target,
+                                      const struct watch_transfer_fn *fn, void *ctx)
+{
+	const struct watch_request request = { .target = target };
+
+	return watch_http_send(http, &request, fn, ctx);
 }
 
 void watch_http_cancel(struct watch_http *http, struct watch_transfer *transfer)

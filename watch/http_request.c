@@ -71,6 +71,32 @@ void http_setup_done(struct http_setup *setup)
 	*setup = (struct http_setup){ 0 };
 }
 
+/* ---- What is asked -------------------------------------------------------------------------- */
+
+void http_question_init(struct http_question *question, const struct watch_request *request)
+{
+	struct strbuf type = { 0 };
+
+	question->target = xstrdup(request->target);
+	question->method = request->method != NULL ? xstrdup(request->method) : NULL;
+	if (request->body == NULL)
+		return;
+	strbuf_printf(&type, "Content-Type: %s", request->type);
+	question->type = type.text;
+	question->body = xmalloc(request->body_len + 1);
+	memcpy(question->body, request->body, request->body_len);
+	question->body_len = request->body_len;
+}
+
+void http_question_done(struct http_question *question)
+{
+	free(question->target);
+	free(question->method);
+	free(question->type);
+	free(question->body);
+	*question = (struct http_question){ 0 };
+}
+
 /* ---- One request ---------------------------------------------------------------------------- */
 
 /* The first refusal counts, later calls do nothing. */
@@ -185,7 +211,22 @@ static CURLcode set_identity(CURL *easy, const struct http_identity *identity, b
 	return set_blob(code, easy, CURLOPT_SSLKEY_BLOB, &identity->key);
 }
 
-static int set_fields(struct http_request *request, struct err *err)
+/* CURLOPT_POSTFIELDS makes it a POST, which CURLOPT_CUSTOMREQUEST then calls otherwise. */
+static CURLcode set_question(CURL *easy, const struct http_question *question)
+{
+	CURLcode code = CURLE_OK;
+
+	if (question->body != NULL) {
+		SET(code, easy, CURLOPT_POSTFIELDSIZE, (long)question->body_len);
+		SET(code, easy, CURLOPT_POSTFIELDS, question->body);
+	}
+	if (question->method != NULL)
+		SET(code, easy, CURLOPT_CUSTOMREQUEST, question->method);
+	return code;
+}
+
+static int set_fields(struct http_request *request, const struct http_question *question,
+                      struct err *err)
 {
 	char *bearer;
 	int ret = http_identity_bearer(request->setup->cluster, &bearer, err);
@@ -197,12 +238,14 @@ static int set_fields(struct http_request *request, struct err *err)
 		add_field(&request->fields, request->setup->where->host);
 	if (bearer != NULL)
 		add_field(&request->fields, bearer);
+	if (question->type != NULL)
+		add_field(&request->fields, question->type);
 	http_identity_wipe(bearer);
 	return 0;
 }
 
 int http_request_init(struct http_request *request, const struct http_setup *setup,
-                      const struct http_identity *identity, const char *target,
+                      const struct http_identity *identity, const struct http_question *question,
                       const struct http_events *events, struct err *err)
 {
 	struct strbuf url = { 0 };
@@ -210,15 +253,17 @@ int http_request_init(struct http_request *request, const struct http_setup *set
 	int ret;
 
 	request->setup = setup;
-	ret = set_fields(request, err);
+	ret = set_fields(request, question, err);
 	if (ret < 0)
 		return ret;
-	strbuf_printf(&url, "%s%s", setup->where->base, target);
+	strbuf_printf(&url, "%s%s", setup->where->base, question->target);
 	request->url = url.text;
 	request->easy = curl_easy_init();
 	if (request->easy == NULL)
 		return err_set(err, EIO, "libcurl: cannot make a handle");
 	code = set_general(request, events);
+	if (code == CURLE_OK)
+		code = set_question(request->easy, question);
 	if (code == CURLE_OK)
 		code = set_identity(request->easy, identity, setup->cluster->insecure);
 	if (code != CURLE_OK)

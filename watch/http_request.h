@@ -34,6 +34,21 @@ int http_setup_init(struct http_setup *setup, const struct watch_cluster *cluste
 /** http_setup_done() - wipe and free it; zeroed is a no-op. */
 void http_setup_done(struct http_setup *setup);
 
+/** A copy of what is asked. Zeroed: nothing. */
+struct http_question {
+	char *target;
+	char *method; /* NULL: GET */
+	char *type;   /* a header field, "Content-Type: ..." */
+	char *body;   /* NULL: none */
+	size_t body_len;
+};
+
+/** http_question_init() - copy @request. */
+void http_question_init(struct http_question *question, const struct watch_request *request);
+
+/** http_question_done() - free it; zeroed is a no-op. */
+void http_question_done(struct http_question *question);
+
 /** What libcurl calls; from inside it. */
 struct http_events {
 	curl_prereq_callback connected;
@@ -54,13 +69,13 @@ struct http_request {
 
 /** http_request_init() - ready to be started.
  *
- * @identity: borrowed until http_request_done().
+ * @identity, @question: borrowed until http_request_done().
  *
  * Return: 0; -EACCES for a token, see http_identity_bearer(); -EIO. http_request_done() afterwards
  *         in each case.
  */
 int http_request_init(struct http_request *request, const struct http_setup *setup,
-                      const struct http_identity *identity, const char *target,
+                      const struct http_identity *identity, const struct http_question *question,
                       const struct http_events *events, struct err *err) MUST_CHECK;
 
 /** http_request_start() - into @multi. Return: 0 or -EIO. */

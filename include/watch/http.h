@@ -3,9 +3,9 @@
 #define WATCH_HTTP_H
 
 /*
- * GET requests to one API server, over libcurl's multi interface on libev. This
- * file knows connections, certificates and tokens; what the bytes mean it does
- * not know.
+ * Requests to one API server, over libcurl's multi interface on libev. This file
+ * knows connections, certificates and tokens; what the bytes mean it does not
+ * know.
  *
  * All requests share one connection where the server offers HTTP/2 (ALPN), else
  * each has one of its own, kept and used again. TLS 1.2 or newer, certificates
@@ -35,6 +35,7 @@ struct watch_transfer; /* opaque: one request under way */
 /* Bounds; a request beyond one of them fails. */
 #define WATCH_MAX_TRANSFERS 64   /* requests under way */
 #define WATCH_MAX_TARGET 4096u   /* path and query of a request */
+#define WATCH_MAX_BODY 65536u    /* what a request carries */
 #define WATCH_MAX_HEAD 65536u    /* all header fields of an answer */
 #define WATCH_MAX_TOKEN 32768u   /* a token; HTTP/2 takes 60,000 bytes of header fields */
 #define WATCH_MAX_PEM (4u << 20) /* a file of certificates */
@@ -51,7 +52,7 @@ struct watch_head {
 /** What becomes of a request.
  *
  * Called from the loop, never from inside a call into this module. Each of the
- * three may call watch_http_get(), watch_http_cancel() for any transfer and
+ * three may call watch_http_send(), watch_http_cancel() for any transfer and
  * watch_http_drop_connections(), but not watch_http_free().
  */
 struct watch_transfer_fn {
@@ -71,7 +72,7 @@ struct watch_transfer_fn {
 	 *       -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH (also for a name that does not resolve)
 	 *       and others of connect(2) and recv(2);
 	 *       -EPROTO: an answer that was cut short, is no HTTP, no TLS;
-	 *       -E2BIG: an answer's head, a target, or too many requests;
+	 *       -E2BIG: an answer's head, a target, a request's body, or too many requests;
 	 *       -EINVAL: a target that is none;
 	 *       -EIO: what libcurl has no better word for.
 	 */
@@ -94,15 +95,30 @@ int watch_http_new(struct ev_loop *loop, const struct watch_cluster *cluster,
 /** watch_http_free() - end all requests without a call, close all connections. NULL is a no-op. */
 void watch_http_free(struct watch_http *http);
 
-/** watch_http_get() - begin a request.
+/** What is asked of the server; all of it is copied. */
+struct watch_request {
+	const char *target; /* path and query, "/api/v1/services?limit=500"; goes behind the
+	                       server's URL */
+	const char *method; /* NULL: GET */
+	const char *type;   /* Content-Type of @body */
+	const char *body;   /* NULL: none */
+	size_t body_len;
+};
+
+/** watch_http_send() - begin a request.
  *
- * What goes wrong from here on is told by @fn->end, also an unreadable token file.
+ * What goes wrong from here on is told by @fn->end, also an unreadable token file. A request that
+ * has failed may have been carried out nevertheless, and libcurl sends one again when a connection
+ * that was kept turns out to be closed: what is not a GET should do no harm twice.
  *
- * @target: path and query, "/api/v1/services?limit=500"; copied, appended to the server's URL.
  * @fn: borrowed until the end.
  *
  * Return: the transfer, valid until @fn->end or watch_http_cancel(). Never NULL.
  */
+struct watch_transfer *watch_http_send(struct watch_http *http, const struct watch_request *request,
+                                       const struct watch_transfer_fn *fn, void *ctx);
+
+/** watch_http_get() - the same for a GET of @target. */
 struct watch_transfer *watch_http_get(struct watch_http *http, const char *target,
                                       const struct watch_transfer_fn *fn, void *ctx);
 

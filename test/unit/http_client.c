@@ -124,6 +124,20 @@ void client_begin(struct client *client, const char *target, struct answer *answ
 	assert_non_null(answer->transfer);
 }
 
+void client_begin_request(struct client *client, const struct watch_request *request,
+                          struct answer *answer)
+{
+	client_open(client);
+	answer->client = client;
+	answer->transfer = watch_http_send(client->http, request, &record, answer);
+}
+
+void client_send(struct client *client, const struct watch_request *request, struct answer *answer)
+{
+	client_begin_request(client, request, answer);
+	client_run(client, answer_ended, answer);
+}
+
 void client_cancel(struct answer *answer)
 {
 	if (answer->transfer != NULL)

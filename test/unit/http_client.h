@@ -66,6 +66,13 @@ void client_begin(struct client *client, const char *target, struct answer *answ
 /** client_get() - a request, to its end. */
 void client_get(struct client *client, const char *target, struct answer *answer);
 
+/** client_begin_request() - one that is perhaps no GET, not waited for. */
+void client_begin_request(struct client *client, const struct watch_request *request,
+                          struct answer *answer);
+
+/** client_send() - the same, to its end. */
+void client_send(struct client *client, const struct watch_request *request, struct answer *answer);
+
 /** client_cancel() - unless it has ended or was cancelled. */
 void client_cancel(struct answer *answer);
 

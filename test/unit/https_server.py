@@ -104,9 +104,10 @@ class Gone(Exception):
 class Request:
     """One request, and the connection to answer on."""
 
-    def __init__(self, conn, head):
+    def __init__(self, conn, head, body):
         self.conn = conn
         self.head = head
+        self.body = body
         target = head.split(" ", 2)[1]
         url = urllib.parse.urlsplit(target)
         self.path = url.path
@@ -283,7 +284,7 @@ def do_raw(req):
 
 def do_echo(req):
     """What came in."""
-    text = req.head
+    text = req.head + (req.body.decode("latin-1") + "\r\n" if req.body else "")
     if isinstance(req.conn, ssl.SSLSocket):
         subject = dict(pair[0] for pair in (req.conn.getpeercert() or {}).get("subject", ()))
         text += (f"tls: {req.conn.version()}\r\nname: {getattr(req.conn, 'asked_name', None)}\r\n"
@@ -310,12 +311,25 @@ def read_head(conn, left):
     return head.decode("latin-1") + "\r\n", left
 
 
+def read_body(conn, head, left):
+    """The body that the head announces, and what came behind it; Gone at the end."""
+    length = re.search(r"^content-length: *(\d+)\r$", head, re.MULTILINE | re.IGNORECASE)
+    size = int(length[1]) if length else 0
+    while len(left) < size:
+        more = conn.recv(65536)
+        if not more:
+            raise Gone
+        left += more
+    return left[:size], left[size:]
+
+
 def serve_http(conn):
     """Requests until one ends the connection."""
     left = b""
     while True:
         head, left = read_head(conn, left)
-        req = Request(conn, head)
+        body, left = read_body(conn, head, left)
+        req = Request(conn, head, body)
         HANDLERS[req.path.rsplit("/", 1)[1]](req)
 
 
