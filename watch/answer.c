@@ -65,16 +65,22 @@ static void copy_text(char *to, size_t size, const char *reason, const char *mes
 			*to = ' ';
 }
 
+static bool has_cause(const cJSON *tree, const char *reason)
+{
+	const cJSON *causes = member(member(tree, "details"), "causes");
+
+	for (const cJSON *cause = causes != NULL ? causes->child : NULL; cause != NULL;
+	     cause = cause->next)
+		if (strcmp(text_of(cause, "reason"), reason) == 0)
+			return true;
+	return false;
+}
+
 /* After a restore of etcd, and from a member that lags behind, a revision is not there yet. */
 static bool is_too_large(const cJSON *tree)
 {
-	const cJSON *cause;
-
-	cJSON_ArrayForEach(cause, member(member(tree, "details"),
-	                                 "causes")) if (strcmp(text_of(cause, "reason"),
-	                                                       "ResourceVersionTooLarge") ==
-	                                                0) return true;
-	return strstr(text_of(tree, "message"), "Too large resource version") != NULL;
+	return has_cause(tree, "ResourceVersionTooLarge") ||
+	       strstr(text_of(tree, "message"), "Too large resource version") != NULL;
 }
 
 void answer_status(const cJSON *tree, struct answer_status *out)
@@ -90,6 +96,7 @@ void answer_status(const cJSON *tree, struct answer_status *out)
 	copy_text(out->text, sizeof(out->text), reason, text_of(tree, "message"));
 	out->is_gone = out->code == 410 || strcmp(reason, "Expired") == 0 ||
 	               strcmp(reason, "Gone") == 0 || is_too_large(tree);
+	out->is_ending = has_cause(tree, "NamespaceTerminating");
 }
 
 void answer_page(const cJSON *envelope, struct answer_page *out)

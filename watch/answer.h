@@ -38,6 +38,7 @@ void answer_event(const cJSON *tree, struct answer_event *out);
 struct answer_status {
 	unsigned code;  /* 0: none given */
 	bool is_gone;   /* the revision asked for is not there any more, or not yet */
+	bool is_ending; /* the namespace is being removed: nothing can be created in it */
 	char text[200]; /* reason and message, printable; "" when it says neither */
 };
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "watch/jitter.h"
 #include "watch/reflector_impl.h"
 
 #define PAGE_LIMIT 500
@@ -164,15 +165,6 @@ void reflector_listed(struct watch_reflector *r, const char *revision)
 	reflector_well(r);
 }
 
-/* xorshift64*: enough to spread requests. */
-static uint64_t random_below(struct watch_reflector *r, uint64_t bound)
-{
-	r->prng ^= r->prng >> 12;
-	r->prng ^= r->prng << 25;
-	r->prng ^= r->prng >> 27;
-	return ((r->prng * 2685821657736338717u) >> 16) % bound;
-}
-
 /* The next request waits, longer with every failure in a row. */
 static void pause_us(struct watch_reflector *r, uint64_t now_us)
 {
@@ -183,7 +175,7 @@ static void pause_us(struct watch_reflector *r, uint64_t now_us)
 		pause *= 2;
 	if (pause > WATCH_PAUSE_MAX_US)
 		pause = WATCH_PAUSE_MAX_US;
-	pause = pause - pause / 4 + random_below(r, pause / 2);
+	pause = jitter_pause(&r->prng, pause);
 	if (asked > WATCH_RETRY_AFTER_MAX_US)
 		asked = WATCH_RETRY_AFTER_MAX_US;
 	r->failures++;
@@ -416,7 +408,7 @@ static void add_query(const struct watch_reflector *r, struct strbuf *target)
 
 static void add_watch(struct watch_reflector *r, struct strbuf *target, uint64_t now_us)
 {
-	uint64_t seconds = WATCH_MIN_S + random_below(r, WATCH_MAX_S - WATCH_MIN_S);
+	uint64_t seconds = WATCH_MIN_S + jitter_below(&r->prng, WATCH_MAX_S - WATCH_MIN_S);
 
 	r->ends_us = now_us + seconds * 1000000;
 	strbuf_printf(target, "watch=1&allowWatchBookmarks=true&timeoutSeconds=%" PRIu64, seconds);

@@ -22,6 +22,10 @@ void watch_rate_init(struct watch_rate *rate, uint32_t milli_qps, uint32_t burst
 /** watch_rate_ready() - when a token will be there; @now_us when one is. */
 uint64_t watch_rate_ready(const struct watch_rate *rate, uint64_t now_us);
 
+/** watch_rate_spare() - when a token will be there that others do not need: one beside @spare
+ *  others, or the last one of a full bucket that holds fewer. */
+uint64_t watch_rate_spare(const struct watch_rate *rate, unsigned spare, uint64_t now_us);
+
 /** watch_rate_take() - take one; to be called when one is ready. */
 void watch_rate_take(struct watch_rate *rate, uint64_t now_us);
 

@@ -54,12 +54,36 @@ static void takes_a_burst_of_at_least_one(void **state)
 	assert_int_equal(watch_rate_ready(&rate, 100000000), 110000000);
 }
 
+static void tells_when_others_can_do_without_one(void **state)
+{
+	uint64_t now = 5000000000;
+	struct watch_rate rate;
+
+	(void)state;
+	watch_rate_init(&rate, 5000, 10, now);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(watch_rate_spare(&rate, 4, now), now);
+		watch_rate_take(&rate, now);
+	}
+	assert_int_equal(watch_rate_ready(&rate, now), now);
+	assert_int_equal(watch_rate_spare(&rate, 4, now), now + 200000);
+	assert_int_equal(watch_rate_spare(&rate, 4, now + 200000), now + 200000);
+	/* a bucket that cannot hold so many is to be full */
+	watch_rate_init(&rate, 5000, 2, now);
+	assert_int_equal(watch_rate_spare(&rate, 4, now), now);
+	watch_rate_take(&rate, now);
+	assert_int_equal(watch_rate_spare(&rate, 4, now), now + 200000);
+	watch_rate_init(&rate, 0, 0, now);
+	assert_int_equal(watch_rate_spare(&rate, 4, now), now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_a_burst_then_the_rate),
 		cmocka_unit_test(has_no_limit_when_told),
 		cmocka_unit_test(takes_a_burst_of_at_least_one),
+		cmocka_unit_test(tells_when_others_can_do_without_one),
 	};
 
 	return cmocka_run_group_tests_name("watch/rate", tests, NULL, NULL);
