@@ -5,7 +5,7 @@ import collections
 import json
 import time
 
-from . import defaults, patch, resources, status
+from . import defaults, events, patch, resources, status
 from .connection import Ended
 from .lists import send_list
 from .options import Options
@@ -272,17 +272,25 @@ class Api:
         if not isinstance(meta.get("name"), str) or not meta["name"]:
             raise status.invalid_object(kind, "", "metadata.name",
                                         "Required value: name or generateName is required")
-        if kind.namespaced and not self.store.get(resources.NAMESPACES, "", target.namespace):
-            raise status.not_found(resources.NAMESPACES, target.namespace)
+        if kind.namespaced:
+            self._check_namespace(kind, target.namespace, meta["name"])
         if self.store.get(kind, target.namespace, meta["name"]):
             raise status.already_exists(kind, meta["name"])
         for name in ("uid", "creationTimestamp", "resourceVersion", "generation", "managedFields",
                      "selfLink"):
             meta.pop(name, None)
+        events.check(kind, value)
         defaults.fill(kind, value, self.allocator)
         record = self.store.put(kind, value, self._manager(request), given=self._parse(request))
         self._bound_events(kind)
         return 201, kind.head + record.body[1:]
+
+    def _check_namespace(self, kind, namespace, name):
+        record = self.store.get(resources.NAMESPACES, "", namespace)
+        if record is None:
+            raise status.not_found(resources.NAMESPACES, namespace)
+        if record.value(resources.NAMESPACES)["metadata"].get("deletionTimestamp"):
+            raise status.namespace_ending(kind, namespace, name)
 
     def _bound_events(self, kind):
         table = self.store.tables[kind]
@@ -315,6 +323,7 @@ class Api:
                 for name in ("clusterIP", "clusterIPs"):
                     if not value["spec"].get(name) and old["spec"].get(name):
                         value["spec"][name] = old["spec"][name]
+            events.check(kind, value, old)
             defaults.fill(kind, value, self.allocator)
         new = self.store.put(kind, value, self._manager(request), target.subresource, given)
         return 200, kind.head + new.body[1:]

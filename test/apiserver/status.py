@@ -110,6 +110,25 @@ def invalid_object(kind, name, field, message):
                                 "field": field}]})
 
 
+def invalid_fields(kind, name, causes):
+    """@causes: (field, reason, message) each."""
+    text = [f"{field}: {message}" for field, _, message in causes]
+    joined = text[0] if len(text) == 1 else "[" + ", ".join(text) + "]"
+    full = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    return Refusal(422, f'{full} "{name}" is invalid: {joined}', "Invalid",
+                   {"name": name, "group": kind.group, "kind": kind.kind,
+                    "causes": [{"reason": reason, "message": message, "field": field}
+                               for field, reason, message in causes]})
+
+
+def namespace_ending(kind, namespace, name):
+    return Refusal(403, f'{kind.qualified} "{name}" is forbidden: unable to create new content in '
+                   f"namespace {namespace} because it is being terminated", "Forbidden",
+                   _details(kind, name, causes=[
+                       {"reason": "NamespaceTerminating", "field": "metadata.namespace",
+                        "message": f"namespace {namespace} is being terminated"}]))
+
+
 def expired(message, token=None):
     return Refusal(410, message, "Expired", metadata={"continue": token} if token else None)
 
