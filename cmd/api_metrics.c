@@ -13,7 +13,8 @@ void api_metrics_init(struct api_metrics *am, struct metrics *metrics, const cha
 	(void)snprintf(am->host, sizeof(am->host), "%.*s", (int)strcspn(host, "/"), host);
 }
 
-void api_metrics_answered(struct api_metrics *am, unsigned status, uint64_t took_us)
+void api_metrics_answered(struct api_metrics *am, const char *verb, unsigned status,
+                          uint64_t took_us)
 {
 	char code[16] = "<error>"; /* as client-go has it */
 
@@ -21,7 +22,7 @@ void api_metrics_answered(struct api_metrics *am, unsigned status, uint64_t took
 		return;
 	if (status != 0)
 		(void)snprintf(code, sizeof(code), "%u", status);
-	metrics_add(am->metrics, METRIC_REST_REQUESTS, 1, LABELS(code, am->host, "GET"));
+	metrics_add(am->metrics, METRIC_REST_REQUESTS, 1, LABELS(code, am->host, verb));
 	metrics_observe(am->metrics, METRIC_REST_DURATION, (double)took_us / 1e6,
-	                LABELS(am->host, "GET"));
+	                LABELS(am->host, verb));
 }

@@ -26,9 +26,11 @@ void api_metrics_init(struct api_metrics *am, struct metrics *metrics, const cha
 
 /** api_metrics_answered() - a request was answered, or came to nothing.
  *
+ * @verb: its method, as HTTP has it.
  * @status: of the answer; 0: there was none.
  * @took_us: until its head was there, or it was clear that none would come.
  */
-void api_metrics_answered(struct api_metrics *am, unsigned status, uint64_t took_us);
+void api_metrics_answered(struct api_metrics *am, const char *verb, unsigned status,
+                          uint64_t took_us);
 
 #endif

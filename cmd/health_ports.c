@@ -23,6 +23,7 @@ struct entry {
 struct health_ports {
 	struct httpd *server;
 	health_ports_fn healthy;
+	health_ports_failed_fn failed; /* may be NULL */
 	void *ctx;
 	struct entry **entries; /* by Service and family */
 	size_t count;
@@ -68,6 +69,11 @@ struct health_ports *health_ports_new(struct httpd *server, health_ports_fn heal
 	ports->healthy = healthy;
 	ports->ctx = ctx;
 	return ports;
+}
+
+void health_ports_watch(struct health_ports *ports, health_ports_failed_fn failed)
+{
+	ports->failed = failed;
 }
 
 static void close_entry(struct entry *entry)
@@ -125,11 +131,14 @@ static int open_listeners(struct entry *entry, struct err *err)
 
 static void open_entry(struct entry *entry)
 {
+	struct health_ports *ports = entry->ports;
 	struct err err = { 0 };
 
 	if (open_listeners(entry, &err) < 0) {
 		close_entry(entry);
-		entry->ports->stats.failures[entry->family == 6]++;
+		ports->stats.failures[entry->family == 6]++;
+		if (ports->failed != NULL)
+			ports->failed(ports->ctx, entry->service, entry->port, err.msg);
 		if (!entry->failed)
 			log_warning_limited("health check port not opened, to be tried again",
 			                    LOG_STR("service", entry->service),

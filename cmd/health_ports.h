@@ -38,6 +38,14 @@ typedef bool (*health_ports_fn)(void *ctx);
  */
 struct health_ports *health_ports_new(struct httpd *server, health_ports_fn healthy, void *ctx);
 
+/** A port could not be opened. @service: "namespace/name". */
+typedef void (*health_ports_failed_fn)(void *ctx, const char *service, uint16_t port,
+                                       const char *reason);
+
+/** health_ports_watch() - be told of each attempt that fails, also of those that are not logged any
+ *  more. @ctx is that of health_ports_new(). */
+void health_ports_watch(struct health_ports *ports, health_ports_failed_fn failed);
+
 /** health_ports_free() - close everything. NULL is a no-op. */
 void health_ports_free(struct health_ports *ports);
 

@@ -55,6 +55,10 @@ static const struct metric_info table[METRIC_COUNT] = {
 	      "Time since our tables were changed by somebody else and not repaired; 0 when they "
 	      "are ours.",
 	      NULL),
+	COUNTER(EVENTS, "kubenft_events_total",
+	        "Events for the API server: created and updated (the count of a series) there, "
+	        "refused by it, failed (tried in vain), dropped (too many at once).",
+	        "result"),
 	COUNTER(HEALTH_PORT_FAILURES, "kubenft_health_port_failures_total",
 	        "Failed attempts to listen at a Service's healthCheckNodePort.", "ip_family"),
 	GAUGE(HEALTH_PORTS, "kubenft_health_ports", "Sockets that listen at healthCheckNodePorts.",

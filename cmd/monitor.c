@@ -305,8 +305,18 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
 		arm_retry(m);
 }
 
+static void on_port_failed(void *ctx, const char *service, uint16_t port, const char *reason)
+{
+	struct monitor *m = ctx;
+
+	events_health_port_failed(m->setting.events, service, port, reason);
+}
+
 static int open_servers(struct monitor *m, struct err *err)
 {
+	static const enum events_server told_as[] = {
+		[SERVER_HEALTH] = EVENTS_HEALTH, [SERVER_METRICS] = EVENTS_METRICS
+	};
 	const struct options *options = m->setting.options;
 
 	m->places[SERVER_HEALTH] =
@@ -320,11 +330,14 @@ static int open_servers(struct monitor *m, struct err *err)
 			return ret;
 	}
 	m->ports = health_ports_new(m->servers[SERVER_PORTS], is_healthy, m);
+	health_ports_watch(m->ports, on_port_failed);
 	for (size_t i = 0; i < ARRAY_LEN(m->places); i++) {
 		int ret = m->places[i].bind.port != 0 ? listen_at(m, i, err) : 0;
 
-		if (ret < 0 && options->bind_hard_fail)
+		if (ret < 0 && options->bind_hard_fail) {
+			events_server_failed(m->setting.events, told_as[i], err->msg);
 			return ret;
+		}
 		if (ret < 0)
 			arm_retry(m);
 	}

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "cmd/census.h"
 #include "cmd/drift.h"
+#include "cmd/events.h"
 #include "cmd/flow_walk.h"
 #include "cmd/metrics.h"
 #include "cmd/options.h"
@@ -33,6 +34,7 @@ struct monitor; /* opaque */
 struct monitor_setting {
 	struct ev_loop *loop;
 	const struct options *options;
+	struct events *events; /* may be NULL */
 	struct proxy_planner *planner;
 	struct sync *sync;
 	const struct purge *purge;

@@ -132,6 +132,19 @@ static void refresh_server_metrics(struct monitor *m)
 	}
 }
 
+static void refresh_event_metrics(struct monitor *m)
+{
+	struct watch_record_status events = events_status(m->setting.events);
+
+	if (m->setting.events == NULL)
+		return;
+	metrics_set(m->metrics, METRIC_EVENTS, (double)events.created, LABELS("created"));
+	metrics_set(m->metrics, METRIC_EVENTS, (double)events.updated, LABELS("updated"));
+	metrics_set(m->metrics, METRIC_EVENTS, (double)events.dropped, LABELS("dropped"));
+	metrics_set(m->metrics, METRIC_EVENTS, (double)events.refused, LABELS("refused"));
+	metrics_set(m->metrics, METRIC_EVENTS, (double)events.failed, LABELS("failed"));
+}
+
 static void refresh_process_metrics(struct monitor *m)
 {
 	struct process_usage usage = process_usage();
@@ -153,5 +166,6 @@ void monitor_scrape(struct monitor *m, uint64_t now_us)
 	refresh_work_metrics(m);
 	refresh_drift_metrics(m);
 	refresh_server_metrics(m);
+	refresh_event_metrics(m);
 	refresh_process_metrics(m);
 }

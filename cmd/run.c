@@ -14,9 +14,11 @@
 #include <string.h>
 
 #include "cmd/addresses.h"
+#include "cmd/api_events.h"
 #include "cmd/clock.h"
 #include "cmd/commands.h"
 #include "cmd/config_watch.h"
+#include "cmd/events.h"
 #include "cmd/flow_walk.h"
 #include "cmd/guard.h"
 #include "cmd/leftovers.h"
@@ -51,6 +53,7 @@ struct daemon {
 	struct guard guard;
 	struct schedule schedule;
 	struct monitor *monitor;
+	struct events *events; /* NULL: there is nobody to tell */
 	int exit_code;
 };
 
@@ -258,11 +261,27 @@ static int follow_addresses(struct daemon *d, struct err *err)
 	return 0;
 }
 
+static int open_source(struct daemon *d, struct err *err)
+{
+	const struct source_setting setting = {
+		.loop = d->loop,
+		.options = d->options,
+		.planner = d->planner,
+		.metrics = monitor_metrics(d->monitor),
+		.events = d->events,
+		.changed = on_source,
+		.ctx = d,
+	};
+
+	return source_open(&setting, &d->source, err);
+}
+
 /* Everything that must go right before the loop runs; what goes wrong here ends the program. */
 static int start(struct daemon *d, struct err *err)
 {
 	struct monitor_setting watched = { .loop = d->loop,
 		                           .options = d->options,
+		                           .events = d->events,
 		                           .purge = &d->purge,
 		                           .flow_walk = &d->flow_walk,
 		                           .drift = &d->guard.drift,
@@ -289,8 +308,7 @@ static int start(struct daemon *d, struct err *err)
 	if (ret < 0)
 		return ret;
 	schedule_touch(&d->schedule, clock_us());
-	ret = source_open(d->loop, d->options, d->planner, monitor_metrics(d->monitor), on_source,
-	                  d, &d->source, err);
+	ret = open_source(d, err);
 	if (ret < 0)
 		return ret;
 	if (source_is_complete(d->source)) {
@@ -300,6 +318,7 @@ static int start(struct daemon *d, struct err *err)
 		purge_turn(&d->purge);
 	}
 	leftovers_warn(d->sock);
+	events_starting(d->events);
 	ev_prepare_start(d->loop, &d->prepare);
 	return 0;
 }
@@ -312,6 +331,7 @@ static void stop(struct daemon *d)
 	flow_walk_close(&d->flow_walk);
 	port_check_close(&d->port_check);
 	guard_close(&d->guard);
+	events_free(d->events);
 	if (d->loop != NULL)
 		ev_loop_destroy(d->loop);
 	sync_free(d->sync);
@@ -340,8 +360,10 @@ int command_run(const struct options *options)
 		return EXIT_FAILURE;
 	}
 	start_watchers(&d);
+	d.events = events_new(d.loop, options);
 	if (start(&d, &err) < 0) {
 		log_error("not started", LOG_STR("reason", err.msg));
+		api_events_flush(d.events, options);
 	} else {
 		(void)ev_run(d.loop, 0);
 		d.exit_code = EXIT_SUCCESS;

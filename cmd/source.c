@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "source_impl.h"
 
-int source_open(struct ev_loop *loop, const struct options *options, struct proxy_planner *planner,
-                struct metrics *metrics, source_changed_fn changed, void *ctx, struct source **out,
-                struct err *err)
+int source_open(const struct source_setting *setting, struct source **out, struct err *err)
 {
-	struct source_setting setting = { loop, options, planner, metrics, changed, ctx };
-
-	return options->source != NULL ? source_file_open(&setting, out, err)
-	                               : source_api_open(&setting, out, err);
+	return setting->options->source != NULL ? source_file_open(setting, out, err)
+	                                        : source_api_open(setting, out, err);
 }
 
 void source_close(struct source *source)

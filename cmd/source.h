@@ -14,6 +14,7 @@
 #include "proxy/planner.h"
 
 struct ev_loop;
+struct events;
 struct metrics;
 struct source; /* opaque */
 
@@ -23,17 +24,26 @@ struct source; /* opaque */
  */
 typedef void (*source_changed_fn)(void *ctx, uint64_t event_us);
 
-/** source_open() - begin to follow the source that @options names.
+/** What a source is made with; all borrowed until source_close(). */
+struct source_setting {
+	struct ev_loop *loop;
+	const struct options *options;
+	struct proxy_planner *planner;
+	struct metrics *metrics; /* may be NULL */
+	struct events *events;   /* sent to an API server; may be NULL */
+	source_changed_fn changed;
+	void *ctx;
+};
+
+/** source_open() - begin to follow the source that the options name.
  *
- * All arguments but @err are borrowed until source_close(). @changed is not called from
- * inside this call.
+ * @setting: copied; its function is not called from inside this call.
  *
  * Return: 0, or a negative errno when the daemon had better not start: a file that does not exist
  *         or cannot be read, no API server to be found. An API server that does not answer is waited
  *         for.
  */
-int source_open(struct ev_loop *loop, const struct options *options, struct proxy_planner *planner,
-                struct metrics *metrics, source_changed_fn changed, void *ctx, struct source **out,
+int source_open(const struct source_setting *setting, struct source **out,
                 struct err *err) MUST_CHECK;
 
 /** source_close() - NULL is a no-op. */

@@ -9,20 +9,19 @@
  */
 #include <errno.h>
 #include <ev.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/mem.h"
+#include "cmd/api_client.h"
+#include "cmd/api_events.h"
 #include "cmd/api_metrics.h"
 #include "cmd/api_probe.h"
 #include "cmd/clock.h"
-#include "cmd/cluster.h"
 #include "cmd/log.h"
 #include "cmd/report.h"
 #include "cmd/source_impl.h"
-#include "cmd/version.h"
 #include "watch/http.h"
 #include "watch/reflector.h"
 
@@ -52,14 +51,14 @@ struct peer {
 struct api {
 	struct source source;
 	struct source_setting setting;
-	struct watch_cluster cluster;
-	struct watch_http *http;
+	struct api_client client;
 	struct watch_rate rate;
 	struct watch_resource resources[WATCH_RESOURCES];
 	char node_selector[3 * PROXY_MAX_NAME + 64];
 	struct peer peers[WATCH_RESOURCES];
 	struct api_probe probe;
 	struct api_metrics metrics;
+	struct api_events events;
 	ev_timer timer;
 	uint64_t
 		event_us; /* when the first of what the planner has got was noticed; 0: nothing new */
@@ -183,7 +182,7 @@ static int on_head(void *ctx, const struct watch_head *head)
 	struct peer *peer = ctx;
 
 	peer->answered = true;
-	api_metrics_answered(&peer->api->metrics, head->status, clock_us() - peer->asked_us);
+	api_metrics_answered(&peer->api->metrics, "GET", head->status, clock_us() - peer->asked_us);
 	watch_reflector_head(peer->reflector, clock_us(), head->status, head->retry_after_s);
 	return 0;
 }
@@ -201,15 +200,15 @@ static void on_end(void *ctx, int ret, const struct err *err)
 
 	peer->transfer = NULL;
 	if (!peer->answered)
-		api_metrics_answered(&peer->api->metrics, 0, clock_us() - peer->asked_us);
+		api_metrics_answered(&peer->api->metrics, "GET", 0, clock_us() - peer->asked_us);
 	watch_reflector_end(peer->reflector, clock_us(), ret, ret < 0 ? err->msg : "");
 }
 
 static void cancel(struct peer *peer)
 {
 	if (!peer->answered)
-		api_metrics_answered(&peer->api->metrics, 0, clock_us() - peer->asked_us);
-	watch_http_cancel(peer->api->http, peer->transfer);
+		api_metrics_answered(&peer->api->metrics, "GET", 0, clock_us() - peer->asked_us);
+	watch_http_cancel(peer->api->client.http, peer->transfer);
 	peer->transfer = NULL;
 }
 
@@ -228,8 +227,8 @@ static uint64_t advance(struct peer *peer, uint64_t now_us)
 		case WATCH_SEND:
 			peer->asked_us = now_us;
 			peer->answered = false;
-			peer->transfer =
-				watch_http_get(peer->api->http, order.target, &peer_fn, peer);
+			peer->transfer = watch_http_get(peer->api->client.http, order.target,
+			                                &peer_fn, peer);
 			break;
 		case WATCH_CANCEL:
 			peer->api->dead_peers++;
@@ -267,7 +266,7 @@ static void give_up_silent(struct api *api, uint64_t now_us)
 		watch_reflector_end(peer->reflector, now_us, -ETIMEDOUT,
 		                    "the server is silent, and does not answer a probe");
 	}
-	watch_http_drop_connections(api->http);
+	watch_http_drop_connections(api->client.http);
 	api->dead_peers++;
 }
 
@@ -294,10 +293,14 @@ static void check_complete(struct api *api)
 	api->node_missing = !proxy_planner_counts(api->setting.planner).node_known;
 }
 
-static void api_turn(struct source *source)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-	struct api *api = (void *)source;
-	uint64_t now_us = clock_us();
+	return a < b ? a : b;
+}
+
+/* Return: when somebody wants to be asked again. */
+static uint64_t turn_peers(struct api *api, uint64_t now_us)
+{
 	uint64_t until_us;
 
 	until_us = api_probe_turn(&api->probe, now_us, longest_silence(api));
@@ -308,12 +311,15 @@ static void api_turn(struct source *source)
 	api->turns++;
 	for (size_t i = 0; i < WATCH_RESOURCES; i++) {
 		struct peer *peer = &api->peers[(api->turns + i) % WATCH_RESOURCES];
-		uint64_t wants_us = advance(peer, now_us);
 
+		until_us = earlier(until_us, advance(peer, now_us));
 		report_peer(peer);
-		until_us = wants_us < until_us ? wants_us : until_us;
 	}
-	arm(api, now_us, until_us);
+	return until_us;
+}
+
+static void tell_changes(struct api *api)
+{
 	if (api->event_us == 0 && api->is_complete)
 		return;
 	check_complete(api);
@@ -321,6 +327,20 @@ static void api_turn(struct source *source)
 		return;
 	api->setting.changed(api->setting.ctx, api->event_us);
 	api->event_us = 0;
+}
+
+/* Lists and watches come first: Events wait until everything was listed once, and then each time
+ * until those have what they want. */
+static void api_turn(struct source *source)
+{
+	struct api *api = (void *)source;
+	uint64_t now_us = clock_us();
+	uint64_t until_us = turn_peers(api, now_us);
+
+	tell_changes(api);
+	if (api->is_complete)
+		until_us = earlier(until_us, api_events_turn(&api->events, now_us));
+	arm(api, now_us, until_us);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
@@ -338,7 +358,7 @@ static bool api_is_complete(const struct source *source)
 static void api_log(const struct source *source)
 {
 	const struct api *api = (const void *)source;
-	struct watch_http_stats http = watch_http_stats(api->http);
+	struct watch_http_stats http = watch_http_stats(api->client.http);
 
 	for (size_t i = 0; i < WATCH_RESOURCES; i++) {
 		const struct watch_status *s = watch_reflector_status(api->peers[i].reflector);
@@ -353,7 +373,7 @@ static void api_log(const struct source *source)
 		         LOG_U64("lists", s->lists), LOG_U64("watches", s->watches),
 		         LOG_U64("expired", s->expired), LOG_U64("failures", s->failures));
 	}
-	log_info("source", LOG_STR("server", api->cluster.server),
+	log_info("source", LOG_STR("server", api->client.cluster.server),
 	         LOG_U64("requests", http.requests), LOG_U64("connections", http.connections),
 	         LOG_U64("body_bytes", http.body_bytes), LOG_U64("http", http.http_major),
 	         LOG_U64("dead_peers", api->dead_peers));
@@ -406,12 +426,11 @@ static void api_close(struct source *source)
 	struct api *api = (void *)source;
 
 	ev_timer_stop(api->setting.loop, &api->timer);
-	watch_http_free(api->http);
+	api_client_close(&api->client);
 	for (size_t i = 0; i < WATCH_RESOURCES; i++) {
 		watch_reflector_free(api->peers[i].reflector);
 		diag_done(&api->peers[i].found);
 	}
-	watch_cluster_done(&api->cluster);
 	free(api);
 }
 
@@ -443,26 +462,25 @@ static void open_peers(struct api *api)
 int source_api_open(const struct source_setting *setting, struct source **out, struct err *err)
 {
 	struct api *api = xcalloc(1, sizeof(*api));
-	char agent[128];
 	int ret;
 
 	api->source = (struct source){ api_close, api_turn, api_is_complete, api_log, api_state };
 	api->setting = *setting;
 	ev_init(&api->timer, on_timer);
-	(void)snprintf(agent, sizeof(agent), "kubenft/%s", kubenft_version());
-	ret = cluster_find(setting->options->kubeconfig, setting->options->master,
-	                   CLUSTER_ACCOUNT_DIR, &api->cluster, err);
-	if (ret == 0)
-		ret = watch_http_new(setting->loop, &api->cluster, agent, &api->http, err);
+	ret = api_client_open(&api->client, setting->loop, setting->options, err);
 	if (ret < 0) {
 		api_close(&api->source);
 		return ret;
 	}
-	api->probe.http = api->http;
-	api_metrics_init(&api->metrics, setting->metrics, api->cluster.server);
+	api->probe.http = api->client.http;
+	api_metrics_init(&api->metrics, setting->metrics, api->client.cluster.server);
 	open_peers(api);
+	api->events = (struct api_events){ .events = setting->events,
+		                           .http = api->client.http,
+		                           .rate = &api->rate,
+		                           .metrics = &api->metrics };
 	LOG_AT(level_of(api), NULL, "watching the API server",
-	       LOG_STR("server", api->cluster.server));
+	       LOG_STR("server", api->client.cluster.server));
 	*out = &api->source;
 	return 0;
 }
@@ -477,7 +495,7 @@ static int check_once(const struct api *api, bool is_late, struct err *err)
 			return err_set(err, EIO, "%s: %s", api->resources[i].name, s->reason);
 	}
 	return is_late ? err_set(err, ETIMEDOUT, "%s: not listed within %.0f s",
-	                         api->cluster.server, ONCE_S)
+	                         api->client.cluster.server, ONCE_S)
 	               : 0;
 }
 

@@ -15,16 +15,6 @@ struct source {
 	void (*state)(const struct source *source, struct source_state *out); /* @out is zeroed */
 };
 
-/** What a source is made with: the arguments of source_open(). */
-struct source_setting {
-	struct ev_loop *loop;
-	const struct options *options;
-	struct proxy_planner *planner;
-	struct metrics *metrics; /* may be NULL */
-	source_changed_fn changed;
-	void *ctx;
-};
-
 int source_file_open(const struct source_setting *setting, struct source **out,
                      struct err *err) MUST_CHECK;
 

@@ -15,6 +15,7 @@ from topology import remote_address
 PATHS = {"Service": "/api/v1", "Node": "/api/v1", "EndpointSlice": "/apis/discovery.k8s.io/v1",
          "ServiceCIDR": "/apis/networking.k8s.io/v1"}
 RESOURCES = ("services", "endpointslices", "nodes", "servicecidrs")
+EVENTS = "events.k8s.io/v1/events"  # written, not read
 
 # In the kernel after so long, also on a machine that does other things, with sanitizers.
 PATIENCE = 30.0

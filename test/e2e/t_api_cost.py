@@ -6,14 +6,14 @@ import selectors
 import socket
 import time
 
-from api import RESOURCES, Api, crowd, of_proxy
+from api import EVENTS, RESOURCES, Api, crowd, of_proxy
 from apart import test, test_rows
 from t_api_cut import change_everything
 from topology import pod_address
 
 ONE, TWO = pod_address(11, 4), pod_address(12, 4)
 
-HTTP = (("http1", False, 4), ("http2", True, 1))
+HTTP = (("http1", False, 5), ("http2", True, 1))
 
 # kube-proxy's: requests a second, and at once.
 QPS, BURST = 5, 10
@@ -27,13 +27,15 @@ def connections(api):
                 line.split()[3] == "01"])
 
 
-@test_rows(HTTP, "over_{0}_four_requests_and_{2}_connections_are_enough",
+@test_rows(HTTP, "over_{0}_five_requests_and_{2}_connections_are_enough",
            quick=lambda *_: True)
 def few(t, _, http2, count):
     api = Api(t, http2)
     service, piece = t.web([ONE])
     daemon = api.run(service, piece, *crowd(t, 50))
-    t.equal("requests", {resource: {"streaming": 1} for resource in RESOURCES},
+    api.server.wait_count(1, EVENTS)
+    t.equal("requests", {EVENTS: {"create": 1},
+                         **{resource: {"streaming": 1} for resource in RESOURCES}},
             api.server.state()["counts"])
     t.equal("connections", count, connections(api))
     # A watch after the list takes a connection that is there.
@@ -45,7 +47,7 @@ def few(t, _, http2, count):
         api.server.wait_watches(4)
     t.equal("connections", count, connections(api))
     told = api.dump(daemon)["server"]
-    t.equal("what it says itself", ("16", str(count), "2" if http2 else "1"),
+    t.equal("what it says itself", ("17", str(count), "2" if http2 else "1"),
             (told["requests"], told["connections"], told["http"]))
 
 

@@ -3,7 +3,7 @@
 
 import time
 import objects
-from api import RESOURCES, Api, crowd, of_proxy
+from api import EVENTS, RESOURCES, Api, crowd, of_proxy
 from apart import test, test_rows
 from topology import NODE, NODE_NAME, pod_address
 
@@ -14,8 +14,10 @@ ONE, TWO, THREE = (pod_address(11 + i, 4) for i in range(3))
 def what_is_asked_for_is_what_a_proxy_needs_and_nothing_else(t):
     api = Api(t)
     daemon = api.run()
+    api.server.wait_count(1, EVENTS)
     lists = {note["resource"]: note["query"] for note in of_proxy(api.server)}
-    t.equal("resources", set(RESOURCES), set(lists))
+    t.equal("resources", {*RESOURCES, EVENTS}, set(lists))
+    del lists[EVENTS]
     for resource, labels, fields in (
             ("services", "!service.kubernetes.io/service-proxy-name", "spec.clusterIP!=None"),
             ("endpointslices", "!service.kubernetes.io/headless", None),

@@ -23,7 +23,7 @@ static void names_the_host(void **state)
 		print_message("  - '%s'\n", rows[i].server);
 		api_metrics_init(&am, NULL, rows[i].server);
 		assert_string_equal(am.host, rows[i].want);
-		api_metrics_answered(&am, 200, 1); /* nobody counts */
+		api_metrics_answered(&am, "GET", 200, 1); /* nobody counts */
 	}
 }
 
@@ -34,14 +34,16 @@ static void counts_answers(void **state)
 
 	(void)state;
 	api_metrics_init(&am, metrics, "https://a:1/");
-	api_metrics_answered(&am, 200, 4000);
-	api_metrics_answered(&am, 200, 24000);
-	api_metrics_answered(&am, 410, 1);
-	api_metrics_answered(&am, 0, 10000000);
+	api_metrics_answered(&am, "GET", 200, 4000);
+	api_metrics_answered(&am, "GET", 200, 24000);
+	api_metrics_answered(&am, "GET", 410, 1);
+	api_metrics_answered(&am, "GET", 0, 10000000);
 	assert_true(metrics_get(metrics, METRIC_REST_REQUESTS, LABELS("200", "a:1", "GET")) == 2);
 	assert_true(metrics_get(metrics, METRIC_REST_REQUESTS, LABELS("410", "a:1", "GET")) == 1);
 	assert_true(metrics_get(metrics, METRIC_REST_REQUESTS, LABELS("<error>", "a:1", "GET")) ==
 	            1);
+	api_metrics_answered(&am, "POST", 201, 1);
+	assert_true(metrics_get(metrics, METRIC_REST_REQUESTS, LABELS("201", "a:1", "POST")) == 1);
 	assert_true(metrics_get(metrics, METRIC_REST_DURATION, LABELS("a:1", "GET")) == 4);
 	metrics_free(metrics);
 }

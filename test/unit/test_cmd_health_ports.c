@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cmd/health_ports.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -228,6 +229,39 @@ static void tells_the_daemons_health(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static struct {
+	unsigned calls;
+	char what[256];
+} failed;
+
+static void note_failure(void *ctx, const char *service, uint16_t port, const char *reason)
+{
+	assert_ptr_equal(ctx, &healthy);
+	failed.calls++;
+	(void)snprintf(failed.what, sizeof(failed.what), "%s %u %s", service, port, reason);
+}
+
+static void tells_each_failure(void **state)
+{
+	const struct census_check two[] = { { "ns/a", 4, 32001, 1 }, { "ns/b", 4, 32002, 2 } };
+	struct httpd_listener *stranger;
+
+	(void)state;
+	assert_int_equal(
+		httpd_listen(server, &addresses[0], 32001, false, nothing, NULL, &stranger, NULL),
+		0);
+	health_ports_watch(ports, note_failure);
+	assert_true(apply(two, 2, 1));
+	assert_int_equal(failed.calls, 1);
+	assert_memory_equal(failed.what, "ns/a 32001 ", 11);
+	assert_non_null(strstr(failed.what, "Address already in use"));
+	assert_true(health_ports_retry(ports));
+	assert_int_equal(failed.calls, 2);
+	httpd_close(stranger);
+	assert_false(health_ports_retry(ports));
+	assert_int_equal(failed.calls, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +271,7 @@ int main(void)
 		TEST(follows_addresses),
 		TEST(keeps_families_apart),
 		TEST(tries_again),
+		TEST(tells_each_failure),
 		TEST(tells_the_daemons_health),
 	};
 
