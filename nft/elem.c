@@ -223,11 +223,18 @@ void nftx_elem_key_text(struct strbuf *buf, const struct nftx_elem *elem)
 
 void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem)
 {
+	nftx_elem_listing(buf, elem, false);
+}
+
+void nftx_elem_listing(struct strbuf *buf, const struct nftx_elem *elem, bool counts)
+{
 	const struct nftx_map_info *info = nftx_map_info(elem->map);
 	struct ipaddr addr;
 	char text[IPADDR_TEXT];
 
 	nftx_elem_key_text(buf, elem);
+	if (counts)
+		strbuf_puts(buf, " counter packets 0 bytes 0");
 	if (elem->comment != NULL)
 		strbuf_printf(buf, " comment \"%.*s\"", NFTX_COMMENT_MAX, elem->comment);
 	switch (info->data) {

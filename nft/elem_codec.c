@@ -2,6 +2,7 @@
 #include "elem_codec.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -186,6 +187,29 @@ static void get_comment(const struct nlattr *attr, struct nftx_raw_elem *out)
 	}
 }
 
+/* The counter that a map with counters gives to each element. */
+static uint64_t get_packets(const struct nlattr *expression)
+{
+	const struct nlattr *attr;
+	const struct nlattr *value;
+	const char *name = "";
+	uint64_t packets = 0;
+
+	attr_for_each (attr, expression) {
+		if (mnl_attr_get_type(attr) == NFTA_EXPR_NAME &&
+		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+			name = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) != NFTA_EXPR_DATA || strcmp(name, "counter") != 0)
+			continue;
+		attr_for_each (value, attr) {
+			if (mnl_attr_get_type(value) == NFTA_COUNTER_PACKETS &&
+			    mnl_attr_validate(value, MNL_TYPE_U64) >= 0)
+				packets = be64toh(mnl_attr_get_u64(value));
+		}
+	}
+	return packets;
+}
+
 /* The end of a concatenated range: only its last field, an address, may differ from the key. */
 static int get_key_end(const struct nlattr *attr, struct nftx_elem *elem, size_t key_len)
 {
@@ -244,6 +268,8 @@ int nftx_elem_decode(const struct nlattr *attr, uint8_t family, enum nftx_map ma
 	    mnl_attr_validate(found[NFTA_SET_ELEM_FLAGS], MNL_TYPE_U32) >= 0)
 		out->interval_end = (ntohl(mnl_attr_get_u32(found[NFTA_SET_ELEM_FLAGS])) &
 		                     NFT_SET_ELEM_INTERVAL_END) != 0;
+	if (ret == 0 && found[NFTA_SET_ELEM_EXPR] != NULL)
+		out->packets = get_packets(found[NFTA_SET_ELEM_EXPR]);
 	if (ret == 0 && found[NFTA_SET_ELEM_USERDATA] != NULL)
 		get_comment(found[NFTA_SET_ELEM_USERDATA], out);
 	if (ret < 0)

@@ -27,6 +27,7 @@ void nftx_elem_encode(struct nlmsghdr *msg, const struct nftx_elem *elem, bool k
 struct nftx_raw_elem {
 	struct nftx_elem elem;
 	bool interval_end;                  /* the key is the first address behind a range */
+	uint64_t packets;                   /* of its counter; 0 without one */
 	char comment[NFTX_COMMENT_MAX + 1]; /* elem.comment points here when there is one */
 };
 

@@ -196,6 +196,11 @@ uint32_t nftx_affinity_size(const struct nftx_options *options)
 	return options->affinity_size != 0 ? options->affinity_size : NFTX_AFFINITY_SIZE_DEFAULT;
 }
 
+bool nftx_map_counts(enum nftx_map map, const struct nftx_options *options)
+{
+	return options->count_connections && map == NFTX_FRONTENDS;
+}
+
 /* A star of the name itself is escaped, so that no name looks like a prefix. */
 static void add_interface(struct strbuf *text, const char *name)
 {
@@ -228,6 +233,8 @@ const char *nftx_layout_comment(const struct nftx_options *options, char *buf, s
 	}
 	if (options->masquerade_all)
 		strbuf_puts(&text, " masquerade-all");
+	if (options->count_connections)
+		strbuf_puts(&text, " count-connections");
 	ASSERT(text.len < size);
 	memcpy(buf, text.text, text.len + 1);
 	return buf;

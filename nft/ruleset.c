@@ -7,6 +7,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <libnftnl/chain.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
@@ -200,6 +201,8 @@ static void put_set(struct nftx_batch *batch, uint8_t family, enum nftx_map map,
 	}
 	if (map == NFTX_BACKENDS)
 		put_backends_udata(set, family);
+	if (nftx_map_counts(map, options)) /* each element gets its own copy; @set frees this one */
+		nftnl_set_add_expr(set, nftx_must(nftnl_expr_alloc("counter")));
 
 	nftnl_set_nlmsg_build_payload(nftx_batch_msg(batch, NFT_MSG_NEWSET, nfproto(family),
 	                                             (uint16_t)(NLM_F_CREATE | exclusive)),

@@ -67,6 +67,8 @@ void nftx_ruleset_text_set(struct strbuf *buf, uint8_t family, enum nftx_map map
 	strbuf_puts(buf, "\n");
 	if (info->ranges)
 		strbuf_puts(buf, "\t\tflags interval\n");
+	if (nftx_map_counts(map, options))
+		strbuf_puts(buf, "\t\tcounter\n");
 	if (info->dynamic)
 		strbuf_printf(buf, "\t\tsize %u\n\t\tflags dynamic,timeout\n\t\tgc-interval 10s\n",
 		              nftx_affinity_size(options));

@@ -30,7 +30,7 @@ static void text_map(struct strbuf *buf, const struct nftx_options *options,
 	nftx_ruleset_text_set(buf, family, map, options);
 	for (size_t i = run.begin; i < run.end; i++) {
 		strbuf_puts(buf, i == run.begin ? "\t\telements = { " : "\t\t\t     ");
-		nftx_elem_text(buf, &elems->list[i]);
+		nftx_elem_listing(buf, &elems->list[i], nftx_map_counts(map, options));
 		strbuf_puts(buf, i + 1 < run.end ? ",\n" : " }\n");
 	}
 	strbuf_puts(buf, "\t}\n");

@@ -80,6 +80,9 @@ void nftx_digest_add(struct nftx_digest *digest, const struct nftx_elem *elem);
  *  with its comment where it has one. */
 void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem);
 
+/** nftx_elem_listing() - nftx_elem_text(), with a counter that has counted nothing if @counts. */
+void nftx_elem_listing(struct strbuf *buf, const struct nftx_elem *elem, bool counts);
+
 /** nftx_elem_key_text() - append its key alone: `10.96.0.1 . tcp . 80`. */
 void nftx_elem_key_text(struct strbuf *buf, const struct nftx_elem *elem);
 

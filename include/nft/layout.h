@@ -141,7 +141,12 @@ struct nftx_options {
 	enum nftx_detect detect;
 	char interface[16];     /* IFNAMSIZ; for BRIDGE and PREFIX, then not empty */
 	uint32_t affinity_size; /* elements in each affinity map; 0: the default */
+	bool count_connections; /* a counter in each element of frontends */
 };
+
+/** nftx_map_counts() - does each element of @map have a counter? It counts the packets that met it,
+ *  the first ones of connections: no other packet comes to our chains. */
+bool nftx_map_counts(enum nftx_map map, const struct nftx_options *options);
 
 /** nftx_affinity_size() - the size in force, the default resolved. */
 uint32_t nftx_affinity_size(const struct nftx_options *options);

@@ -196,6 +196,8 @@ static const struct row {
 	  .options = { .detect = NFTX_DETECT_NONE, .masquerade_all = true } },
 	{ .what = "the affinity maps have another size",
 	  .options = { .detect = NFTX_DETECT_CIDR, .affinity_size = 1000 } },
+	{ .what = "connections are counted",
+	  .options = { .detect = NFTX_DETECT_CIDR, .count_connections = true } },
 };
 
 static void nft_lists_what_the_text_says(void **state)

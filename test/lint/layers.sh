@@ -41,6 +41,10 @@ allowed() {
 		ours='base/[a-z0-9_]+|lb|nft/[a-z0-9_]+|[a-z0-9_]+'
 		theirs="$pure|$netlink|$sockets|libnetfilter_conntrack/[a-z_]+"
 		;;
+	nft/counters.c)
+		ours='base/[a-z0-9_]+|nft/[a-z0-9_]+|[a-z0-9_]+'
+		theirs="$pure|$netlink|$sockets"
+		;;
 	nft/monitor.c)
 		ours='base/[a-z0-9_]+|nft/[a-z0-9_]+'
 		theirs="$pure|$netlink|$sockets|linux/filter"

@@ -267,6 +267,10 @@ static const struct comment_row {
 	{ { .detect = NFTX_DETECT_PREFIX, .interface = "***************", .masquerade_all = true },
 	  "kubenft ruleset 2 pods=iif:\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\** "
 	  "masquerade-all" },
+	{ { .detect = NFTX_DETECT_CIDR, .count_connections = true },
+	  "kubenft ruleset 2 pods=cidr count-connections" },
+	{ { .detect = NFTX_DETECT_NONE, .masquerade_all = true, .count_connections = true },
+	  "kubenft ruleset 2 pods=none masquerade-all count-connections" },
 };
 
 static void the_comment_tells_layouts_apart(void **state)

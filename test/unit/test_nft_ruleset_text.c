@@ -113,11 +113,29 @@ static void text_of_sets(void **state)
 		"\t\tflags interval\n");
 }
 
+static void counters_are_in_frontends_and_nowhere_else(void **state)
+{
+	const struct nftx_options counting = { .detect = NFTX_DETECT_CIDR,
+		                               .count_connections = true };
+	AUTO_STRBUF struct strbuf text = { 0 };
+
+	(void)state;
+	nftx_ruleset_text_set(&text, 4, NFTX_FRONTENDS, &counting);
+	assert_string_equal(text.text, "\tmap frontends {\n"
+	                               "\t\ttype ipv4_addr . inet_proto . inet_service : verdict\n"
+	                               "\t\tcounter\n");
+	strbuf_done(&text);
+	for (int map = NFTX_FRONTENDS + 1; map < NFTX_MAP_COUNT; map++)
+		nftx_ruleset_text_set(&text, 6, (enum nftx_map)map, &counting);
+	assert_null(strstr(text.text, "counter"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_follows_the_options),
 		cmocka_unit_test(text_of_sets),
+		cmocka_unit_test(counters_are_in_frontends_and_nowhere_else),
 	};
 
 	return cmocka_run_group_tests_name("nft/ruleset_text", tests, NULL, NULL);
