@@ -24,6 +24,7 @@ struct http_request {
 	const char *path;   /* decoded, without the query */
 	const char *query;  /* what follows '?', as sent; "" when there is none */
 	const char *accept; /* the header; "" when there is none */
+	bool waited;        /* was asked before, and put off: is to be answered now */
 };
 
 /** An answer. Zero-initialise; release with http_answer_done(). */
@@ -36,9 +37,10 @@ struct http_answer {
 		char value[HTTP_HEADER_TEXT];
 	} headers[HTTP_MAX_HEADERS];
 	struct strbuf body;
+	bool later; /* not now: when httpd_resume() says so the same is asked again */
 };
 
-/** Answers one request. */
+/** Answers one request, or puts it off. */
 typedef void (*http_fn)(void *ctx, const struct http_request *request, struct http_answer *answer);
 
 /** http_text() - a complete answer of plain text; says nosniff, as kube-proxy does. */

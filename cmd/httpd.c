@@ -28,10 +28,13 @@ struct conn {
 	uint64_t since_us; /* it has been waiting since then */
 	bool ending;       /* shut down by us */
 
+	struct MHD_Connection *suspended; /* NULL: not */
+
 	/* of the request under way */
 	char *query; /* NULL: none */
 	size_t body_bytes;
 	bool begun;
+	bool waited;   /* its answer was put off */
 	bool too_long; /* its head */
 };
 
@@ -74,11 +77,23 @@ static struct conn *free_place(struct httpd *server)
 	return NULL;
 }
 
-/* libmicrohttpd has no call to close a connection; the end of its input makes it do so. */
-static void end_conn(struct conn *conn)
+/* libmicrohttpd does not say to anybody that it has work then: a turn is due. */
+static void resume(struct httpd *server, struct conn *conn)
+{
+	if (conn->suspended == NULL)
+		return;
+	MHD_resume_connection(conn->suspended);
+	conn->suspended = NULL;
+	ev_feed_event(server->loop, &server->timer, EV_TIMER);
+}
+
+/* libmicrohttpd has no call to close a connection; the end of its input makes it do so, if it looks
+ * at it. */
+static void end_conn(struct httpd *server, struct conn *conn)
 {
 	conn->ending = true;
 	(void)shutdown(conn->fd, SHUT_RDWR);
+	resume(server, conn);
 }
 
 static void forget_request(struct conn *conn)
@@ -87,6 +102,7 @@ static void forget_request(struct conn *conn)
 	conn->query = NULL;
 	conn->body_bytes = 0;
 	conn->begun = false;
+	conn->waited = false;
 	conn->too_long = false;
 }
 
@@ -129,17 +145,17 @@ static size_t count_parameters(const char *query)
 /* The first that is known of a request; libmicrohttpd cuts and decodes @uri after this. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
+	struct httpd *server = cls;
 	struct conn *conn = conn_of(connection);
 	const char *query = strchr(uri, '?');
 
-	(void)cls;
 	if (conn == NULL)
 		return NULL;
 	forget_request(conn);
 	conn->query = xstrdup(query != NULL ? query + 1 : "");
 	/* when its memory is used up here, it closes without a word, and not at once */
 	if (count_parameters(conn->query) > MAX_PARAMETERS)
-		end_conn(conn);
+		end_conn(server, conn);
 	return conn;
 }
 
@@ -178,6 +194,16 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct htt
 	return ret;
 }
 
+/* on_request() is called again after resume(). */
+static enum MHD_Result put_off(struct conn *conn, struct MHD_Connection *connection)
+{
+	ASSERT(!conn->waited);
+	conn->waited = true;
+	conn->suspended = connection;
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
 static bool head_is_too_long(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
@@ -199,7 +225,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	(void)method;
 	(void)version;
 	(void)upload;
-	if (conn == NULL || conn->listener == NULL || conn->query == NULL)
+	if (conn == NULL || conn->listener == NULL || conn->query == NULL || conn->ending)
 		return MHD_NO;
 	if (!conn->begun) {
 		conn->begun = true;
@@ -217,12 +243,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	if (request.accept == NULL)
 		request.accept = "";
+	request.waited = conn->waited;
 	if (conn->too_long)
 		http_text(&answer, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
 		          "request head too long\n");
 	else
 		conn->listener->answer(conn->listener->ctx, &request, &answer);
-	ret = send_answer(connection, &answer);
+	ret = answer.later ? put_off(conn, connection) : send_answer(connection, &answer);
 	http_answer_done(&answer);
 	return ret;
 }
@@ -287,7 +314,7 @@ static void turn(struct httpd *server)
 
 	(void)MHD_run(server->mhd);
 	while ((conn = oldest(server)) != NULL && conn->since_us + server->deadline_us <= now) {
-		end_conn(conn);
+		end_conn(server, conn);
 		server->stats.expired++;
 		expired = true;
 	}
@@ -305,7 +332,7 @@ static bool make_room(struct httpd *server)
 		return true;
 	conn = oldest(server);
 	if (conn != NULL) {
-		end_conn(conn);
+		end_conn(server, conn);
 		server->stats.evicted++;
 	}
 	(void)MHD_run(server->mhd);
@@ -378,8 +405,8 @@ int httpd_new(struct ev_loop *loop, uint64_t deadline_us, struct httpd **out, st
 	server->loop = loop;
 	server->deadline_us = deadline_us;
 	server->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, server,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTPD_MAX_CONNECTIONS,
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		on_request, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTPD_MAX_CONNECTIONS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
 		on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
@@ -411,7 +438,7 @@ static void drop_listener(struct httpd_listener *listener)
 		if (conn->since_us == 0 || conn->listener != listener)
 			continue;
 		conn->listener = NULL;
-		end_conn(conn);
+		end_conn(server, conn);
 	}
 	free(listener);
 }
@@ -512,6 +539,12 @@ void httpd_close(struct httpd_listener *listener)
 		;
 	*at = listener->next;
 	drop_listener(listener);
+}
+
+void httpd_resume(struct httpd *server)
+{
+	for (size_t i = 0; i < HTTPD_MAX_CONNECTIONS; i++)
+		resume(server, &server->conns[i]);
 }
 
 struct httpd_stats httpd_stats(const struct httpd *server)

@@ -63,6 +63,12 @@ int httpd_listen(struct httpd *server, const struct ipaddr *addr, uint16_t port,
  *  NULL is a no-op. */
 void httpd_close(struct httpd_listener *listener);
 
+/** httpd_resume() - ask again for all answers that were put off (http_answer.later).
+ *
+ * Not from within an answer. One that is never asked for again ends with the deadline.
+ */
+void httpd_resume(struct httpd *server);
+
 /** What a server has done so far. */
 struct httpd_stats {
 	uint64_t accepted;

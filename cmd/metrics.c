@@ -21,6 +21,10 @@ struct metrics {
 		size_t count;
 		size_t cap;
 	} metrics[METRIC_COUNT];
+	struct kept {
+		metrics_write_fn write; /* NULL: here */
+		void *ctx;
+	} elsewhere[METRIC_COUNT];
 };
 
 static size_t label_count(const struct metric_info *info)
@@ -170,6 +174,13 @@ double metrics_get(const struct metrics *metrics, enum metric metric, const char
 	return info->type == METRIC_HISTOGRAM ? (double)list->list[at].count : list->list[at].value;
 }
 
+void metrics_keep_elsewhere(struct metrics *metrics, enum metric metric, metrics_write_fn write,
+                            void *ctx)
+{
+	ASSERT(metric_info(metric)->type != METRIC_HISTOGRAM);
+	metrics->elsewhere[metric] = (struct kept){ write, ctx };
+}
+
 /* ---- Text ----------------------------------------------------------------------------------- */
 
 /* The shortest text that means this number. */
@@ -185,17 +196,19 @@ static void put_number(struct strbuf *out, double value)
 	strbuf_puts(out, text);
 }
 
-/* A label's value, as the format asks for. */
-static void put_escaped(struct strbuf *out, const char *text)
+void metrics_escape(struct strbuf *out, const char *text, size_t len)
 {
-	for (const char *p = text; *p != '\0'; p++) {
-		if (*p == '\n')
-			strbuf_puts(out, "\\n");
-		else if (*p == '\\' || *p == '"')
-			strbuf_printf(out, "\\%c", *p);
-		else
-			strbuf_add(out, p, 1);
+	size_t from = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '\n' && text[i] != '\\' && text[i] != '"')
+			continue;
+		strbuf_add(out, text + from, i - from);
+		strbuf_puts(out, "\\");
+		strbuf_add(out, text[i] == '\n' ? "n" : text + i, 1);
+		from = i + 1;
 	}
+	strbuf_add(out, text + from, len - from);
 }
 
 /* name_suffix{label="value",...,le="bound"}; @le: NULL without. */
@@ -212,7 +225,7 @@ static void put_name(struct strbuf *out, const struct metric_info *info, const c
 	}
 	for (size_t i = 0; i < count; i++) {
 		strbuf_printf(out, "%s%s=\"", i == 0 ? "{" : ",", info->labels[i]);
-		put_escaped(out, series->labels[i]);
+		metrics_escape(out, series->labels[i], strlen(series->labels[i]));
 		strbuf_puts(out, "\"");
 	}
 	if (le != NULL)
@@ -251,10 +264,12 @@ void metrics_write(const struct metrics *metrics, struct strbuf *out)
 		const struct metric_info *info = metric_info((enum metric)i);
 		const struct list *list = &metrics->metrics[i];
 
-		if (list->count == 0)
+		if (list->count == 0 && metrics->elsewhere[i].write == NULL)
 			continue;
 		strbuf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", info->name, info->help,
 		              info->name, metric_type_name(info->type));
+		if (metrics->elsewhere[i].write != NULL)
+			metrics->elsewhere[i].write(metrics->elsewhere[i].ctx, info->name, out);
 		for (size_t k = 0; k < list->count; k++) {
 			if (info->type == METRIC_HISTOGRAM) {
 				put_histogram(out, info, &list->list[k]);

@@ -43,6 +43,7 @@ enum metric {
 	METRIC_REPAIRS,
 	METRIC_RULESET_ELEMENTS,
 	METRIC_SERIES_DROPPED,
+	METRIC_SERVICE_CONNECTIONS,
 	METRIC_SERVICES_REFUSED,
 	METRIC_SOURCE_READS,
 	METRIC_SYNC_PHASE_DURATION,
@@ -137,6 +138,17 @@ void metrics_observe(struct metrics *metrics, enum metric metric, double value,
 /** metrics_get() - the value of a counter or gauge, the number of a histogram's observations; 0 for
  *  a series that is not there. */
 double metrics_get(const struct metrics *metrics, enum metric metric, const char *const *labels);
+
+/** Appends the lines of a metric whose values are kept elsewhere. */
+typedef void (*metrics_write_fn)(void *ctx, const char *name, struct strbuf *out);
+
+/** metrics_keep_elsewhere() - @write knows the values of a counter or gauge: it has more of them than
+ *  are kept here. Those that metrics_add() and metrics_set() were given are written, too. */
+void metrics_keep_elsewhere(struct metrics *metrics, enum metric metric, metrics_write_fn write,
+                            void *ctx);
+
+/** metrics_escape() - append @len bytes of a label's value, as the format asks for. */
+void metrics_escape(struct strbuf *out, const char *text, size_t len);
 
 /** metrics_write() - append all of it as text; sorted, so that the same values give the same text. */
 void metrics_write(const struct metrics *metrics, struct strbuf *out);

@@ -95,6 +95,10 @@ static const struct metric_info table[METRIC_COUNT] = {
 	        "Values that were not kept because their metric had too many combinations of "
 	        "labels.",
 	        NULL),
+	COUNTER(SERVICE_CONNECTIONS, "kubenft_service_new_connections_total",
+	        "New connections to each port of a Service, of both families and to all of its "
+	        "addresses: attempts, also refused and dropped ones. With --count-connections.",
+	        "port", "protocol", "service_name", "service_namespace"),
 	GAUGE(SERVICES_REFUSED, "kubenft_services_refused",
 	      "Services that are left out, or kept in an older form, because the kernel refuses "
 	      "them.",

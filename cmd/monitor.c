@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/mem.h"
 #include "cmd/clock.h"
@@ -70,10 +71,29 @@ static void answer_page(void *ctx, const struct http_request *request, struct ht
 		               process_wall_ns() };
 
 	if (strcmp(request->path, "/metrics") == 0) {
+		if (m->tally != NULL && !request->waited && tally_reader_start(&m->reader)) {
+			answer->later = true;
+			return;
+		}
 		refresh_health(m);
 		monitor_scrape(m, clock_us());
 	}
 	pages_answer(&pages, request, answer);
+}
+
+static void on_counted(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	httpd_resume(m->servers[SERVER_METRICS]);
+}
+
+static void write_tally(void *ctx, const char *name, struct strbuf *out)
+{
+	struct monitor *m = ctx;
+
+	if (tally_reader_can(&m->reader))
+		tally_write(m->tally, name, out);
 }
 
 static bool is_healthy(void *ctx)
@@ -202,6 +222,8 @@ static void sync_succeeded(struct monitor *m, const struct sync_report *report,
 
 	if (report->sent) {
 		count_elements(m, report);
+		if (report->refill && m->tally != NULL)
+			tally_reader_refilled(&m->reader);
 		if (since_us != 0)
 			metrics_observe(m->metrics, METRIC_CHANGE_LATENCY,
 			                (double)(now.us - since_us) / 1e6, NO_LABELS);
@@ -356,6 +378,17 @@ static void watch_turns(struct monitor *m)
 	ev_prepare_start(m->setting.loop, &m->turn_end);
 }
 
+static void open_tally(struct monitor *m)
+{
+	uint8_t seed[16] = { 0 };
+
+	/* fails only before the kernel has any entropy; the hash table then lacks its guard */
+	(void)!getrandom(seed, sizeof(seed), GRND_NONBLOCK);
+	m->tally = tally_new(seed);
+	tally_reader_init(&m->reader, m->setting.loop, m->tally, on_counted, m);
+	metrics_keep_elsewhere(m->metrics, METRIC_SERVICE_CONNECTIONS, write_tally, m);
+}
+
 int monitor_open(const struct monitor_setting *setting, struct monitor **out, struct err *err)
 {
 	struct monitor *m = xcalloc(1, sizeof(*m));
@@ -382,7 +415,10 @@ int monitor_open(const struct monitor_setting *setting, struct monitor **out, st
 		return ret;
 	}
 	watch_turns(m);
+	if (setting->options->count_connections)
+		open_tally(m);
 	sync_set_census(setting->sync, m->census);
+	sync_set_tally(setting->sync, m->tally);
 	flow_walk_watch(setting->flow_walk, on_walked, m);
 	*out = m;
 	return 0;
@@ -393,14 +429,17 @@ void monitor_close(struct monitor *m)
 	if (m == NULL)
 		return;
 	sync_set_census(m->setting.sync, NULL);
+	sync_set_tally(m->setting.sync, NULL);
 	flow_walk_watch(m->setting.flow_walk, NULL, NULL);
 	ev_timer_stop(m->setting.loop, &m->retry);
 	ev_check_stop(m->setting.loop, &m->turn_begin);
 	ev_prepare_stop(m->setting.loop, &m->turn_end);
+	tally_reader_close(&m->reader);
 	health_ports_free(m->ports);
 	for (size_t i = 0; i < SERVERS; i++)
 		httpd_free(m->servers[i]);
 	census_free(m->census);
+	tally_free(m->tally);
 	metrics_free(m->metrics);
 	free(m);
 }

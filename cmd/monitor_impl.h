@@ -8,6 +8,7 @@
 #include "cmd/health_ports.h"
 #include "cmd/httpd.h"
 #include "cmd/monitor.h"
+#include "cmd/tally_reader.h"
 
 enum { SERVER_HEALTH, SERVER_METRICS, SERVER_PORTS, SERVERS };
 
@@ -24,6 +25,8 @@ struct monitor {
 	struct health health;
 	struct metrics *metrics;
 	struct census *census;
+	struct tally *tally; /* NULL: connections are not counted */
+	struct tally_reader reader;
 	uint64_t census_seen; /* its changes that were followed */
 	struct httpd *servers[SERVERS];
 	struct place places[2]; /* SERVER_HEALTH, SERVER_METRICS */

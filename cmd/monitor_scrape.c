@@ -158,6 +158,13 @@ static void refresh_process_metrics(struct monitor *m)
 	            NO_LABELS);
 }
 
+static void refresh_tally_metrics(struct monitor *m)
+{
+	if (m->tally != NULL && !tally_reader_can(&m->reader))
+		metrics_add(m->metrics, METRIC_SERIES_DROPPED, (double)tally_series(m->tally),
+		            NO_LABELS);
+}
+
 void monitor_scrape(struct monitor *m, uint64_t now_us)
 {
 	refresh_source_metrics(m, now_us);
@@ -168,4 +175,5 @@ void monitor_scrape(struct monitor *m, uint64_t now_us)
 	refresh_server_metrics(m);
 	refresh_event_metrics(m);
 	refresh_process_metrics(m);
+	refresh_tally_metrics(m);
 }

@@ -266,7 +266,8 @@ void options_nft(const struct options *options, const struct lb_networks *networ
 {
 	for (size_t f = 0; f < 2; f++) {
 		out[f] = (struct nftx_options){ .masquerade_all = options->masquerade_all,
-			                        .affinity_size = options->affinity_size };
+			                        .affinity_size = options->affinity_size,
+			                        .count_connections = options->count_connections };
 		switch (options->detect) {
 		case DETECT_CLUSTER_CIDR:
 		case DETECT_NODE_CIDR:

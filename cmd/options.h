@@ -91,6 +91,7 @@ struct options {
 	bool no_external_ips;
 	bool masquerade_all;
 	uint32_t affinity_size; /* 0: NFTX_AFFINITY_SIZE_DEFAULT */
+	bool count_connections;
 	bool table_owner;
 	uint64_t check_period_us; /* 0: never */
 	const char *from; /* diff: two sources instead of a source and the kernel; both or none */

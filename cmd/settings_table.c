@@ -211,6 +211,12 @@ const struct setting settings_table[] = {
 	  AT(affinity_size), "N",
 	  "clients of Services with session affinity that the kernel remembers, for each family" },
 
+	{ "count-connections", "countConnections", SETTING_BOOL,
+	  ALL | SETTING_BESIDE_CONFIG | SETTING_OWN, "false", ANY, AT(count_connections),
+	  "true|false",
+	  "count the new connections to each Service, in the kernel, for the metric "
+	  "kubenft_service_new_connections_total" },
+
 	{ "table-owner", "tableOwner", SETTING_BOOL,
 	  COMMAND_RUN | SETTING_BESIDE_CONFIG | SETTING_KEEPS_ZERO | SETTING_OWN, "true", ANY,
 	  AT(table_owner), "true|false",

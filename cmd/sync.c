@@ -27,6 +27,7 @@ struct sync {
 	struct nftx_sock *sock;
 	struct nftx_state *state;
 	struct census *census;          /* may be NULL */
+	struct tally *tally;            /* may be NULL */
 	struct held held;               /* what the kernel refused */
 	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
 	sync_service_fn watch;          /* NULL: nobody */
@@ -89,6 +90,11 @@ void sync_gap_fronts(const struct sync *sync, struct nftx_flow_fronts *out)
 void sync_set_census(struct sync *sync, struct census *census)
 {
 	sync->census = census;
+}
+
+void sync_set_tally(struct sync *sync, struct tally *tally)
+{
+	sync->tally = tally;
 }
 
 void sync_note_gains(struct sync *sync, bool gains)
@@ -275,6 +281,8 @@ static void stage(struct sync *sync, struct sync_report *report, struct diags *d
 			sync->watch(sync->watch_ctx, changes.services[i]);
 		if (sync->census != NULL)
 			census_note(sync->census, changes.services[i]);
+		if (sync->tally != NULL)
+			tally_note(sync->tally, changes.services[i]);
 		if (held_keeps(&sync->held, changes.services[i], now))
 			nftx_state_hold(sync->state, changes.services[i]);
 		else

@@ -15,6 +15,7 @@
 #include "cmd/census.h"
 #include "cmd/held.h"
 #include "cmd/options.h"
+#include "cmd/tally.h"
 #include "nft/audit.h"
 #include "nft/batch.h"
 #include "nft/sock.h"
@@ -76,6 +77,9 @@ size_t sync_elements(const struct sync *sync);
 
 /** sync_set_census() - note each Service that is planned there, too; NULL: no more. */
 void sync_set_census(struct sync *sync, struct census *census);
+
+/** sync_set_tally() - the same. */
+void sync_set_tally(struct sync *sync, struct tally *tally);
 
 /** sync_fronts() - the UDP frontends that syncs have concerned, failed ones too; to be given to
  *  nftx_flows_start() after a sync that succeeded. */

@@ -374,7 +374,7 @@ static const struct row {
 static void ask(const struct health *health, unsigned second, const char *path, const char *query,
                 struct http_answer *answer)
 {
-	const struct http_request request = { path, query, "" };
+	const struct http_request request = { path, query, "", false };
 
 	*answer = (struct http_answer){ 0 };
 	health_answer(health, at(second), &request, answer);

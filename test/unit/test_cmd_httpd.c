@@ -20,6 +20,9 @@ static struct httpd *server;
 static struct httpd_listener *listener;
 static struct ipaddr address;
 static size_t body_bytes; /* of an answer to /big */
+static unsigned asked;    /* so often */
+static unsigned put_off;  /* answers to /later, so far */
+static unsigned waiting;  /* until so many are */
 
 /* Says what it was asked. */
 static void echo(void *ctx, const struct http_request *request, struct http_answer *answer)
@@ -28,6 +31,12 @@ static void echo(void *ctx, const struct http_request *request, struct http_answ
 		http_text(answer, 200, "");
 		while (answer->body.len < body_bytes)
 			strbuf_puts(&answer->body, "0123456789abcdef");
+		return;
+	}
+	asked++;
+	if (strcmp(request->path, "/later") == 0 && !request->waited) {
+		answer->later = true;
+		put_off++;
 		return;
 	}
 	http_text(answer, 200, ctx);
@@ -40,6 +49,7 @@ static int set_up_with(uint64_t deadline_us)
 	struct err err = { 0 };
 
 	loop = ev_loop_new(EVFLAG_AUTO);
+	asked = put_off = 0;
 	address = loop_own_address();
 	if (httpd_new(loop, deadline_us, &server, &err) < 0 ||
 	    httpd_listen(server, &address, PORT, false, echo, (void *)(uintptr_t) "one", &listener,
@@ -390,6 +400,147 @@ static void lives_without_descriptors(void **state)
 	(void)close(fd);
 }
 
+#define LATER "GET /later HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static bool all_wait(void)
+{
+	return put_off == waiting;
+}
+
+/* Sends it, and lets the server put it off. */
+static void ask_later(int fd)
+{
+	waiting = put_off + 1;
+	loop_send(loop, fd, LATER);
+	turn_until(all_wait);
+}
+
+static void puts_an_answer_off(void **state)
+{
+	AUTO_STRBUF struct strbuf got = { 0 };
+	AUTO_STRBUF struct strbuf other = { 0 };
+	int fd = loop_connect(&address, PORT);
+	char byte;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* on one connection */
+		ask_later(fd);
+		/* others are answered meanwhile, this one is not, however often the loop turns */
+		strbuf_clear(&other);
+		loop_get(loop, &address, PORT, "/now", &other);
+		assert_non_null(strstr(other.text, "one [/now]"));
+		assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+		assert_int_equal(errno, EAGAIN);
+		httpd_resume(server);
+		strbuf_clear(&got);
+		assert_true(loop_read(loop, fd, "one [/later]", &got));
+	}
+	httpd_resume(server); /* nobody waits */
+	(void)close(fd);
+}
+
+static void one_word_answers_all_who_wait(void **state)
+{
+	int fds[8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = loop_connect(&address, PORT);
+		ask_later(fds[i]);
+	}
+	httpd_resume(server);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		AUTO_STRBUF struct strbuf got = { 0 };
+
+		assert_true(loop_read(loop, fds[i], "one [/later]", &got));
+		(void)close(fds[i]);
+	}
+}
+
+static void who_waits_for_an_answer_keeps_nobody_out(void **state)
+{
+	AUTO_STRBUF struct strbuf got = { 0 };
+	AUTO_STRBUF struct strbuf first = { 0 };
+	int fds[HTTPD_MAX_CONNECTIONS];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = loop_connect(&address, PORT);
+		ask_later(fds[i]);
+	}
+	loop_get(loop, &address, PORT, "/late", &got);
+	assert_non_null(strstr(got.text, "one [/late]"));
+	assert_int_equal(httpd_stats(server).evicted, 1);
+	assert_true(httpd_stats(server).open <= HTTPD_MAX_CONNECTIONS);
+	(void)loop_read(loop, fds[0], NULL, &first); /* the oldest is closed */
+	assert_int_equal(first.len, 0);
+	httpd_resume(server);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		AUTO_STRBUF struct strbuf text = { 0 };
+
+		if (i > 0)
+			assert_true(loop_read(loop, fds[i], "one [/later]", &text));
+		(void)close(fds[i]);
+	}
+	turn_until(nobody_is_in);
+}
+
+static void ends_who_waits_too_long(void **state)
+{
+	AUTO_STRBUF struct strbuf got = { 0 };
+	int fd = loop_connect(&address, PORT);
+
+	(void)state;
+	ask_later(fd);
+	turn_until(nobody_is_in);
+	assert_int_equal(httpd_stats(server).expired, 1);
+	assert_int_equal(asked, 1); /* no answer is made for nobody */
+	(void)loop_read(loop, fd, NULL, &got);
+	assert_int_equal(got.len, 0);
+	httpd_resume(server);
+	(void)close(fd);
+}
+
+static void who_waits_may_leave(void **state)
+{
+	AUTO_STRBUF struct strbuf got = { 0 };
+	int fd = loop_connect(&address, PORT);
+
+	(void)state;
+	ask_later(fd);
+	(void)close(fd);
+	(void)ev_run(loop, EVRUN_NOWAIT);
+	httpd_resume(server);
+	turn_until(nobody_is_in);
+	loop_get(loop, &address, PORT, "/now", &got);
+	assert_non_null(strstr(got.text, "one [/now]"));
+}
+
+static void ends_who_waits_at_a_closed_listener(void **state)
+{
+	AUTO_STRBUF struct strbuf got = { 0 };
+	int fd = loop_connect(&address, PORT);
+
+	(void)state;
+	ask_later(fd);
+	httpd_close(listener);
+	(void)loop_read(loop, fd, NULL, &got);
+	assert_int_equal(got.len, 0);
+	turn_until(nobody_is_in);
+	(void)close(fd);
+}
+
+static void goes_while_somebody_waits(void **state)
+{
+	int fd = loop_connect(&address, PORT);
+
+	ask_later(fd);
+	assert_int_equal(tear_down(state), 0);
+	assert_int_equal(recv(fd, &(char){ 0 }, 1, 0), 0);
+	(void)close(fd);
+	assert_int_equal(set_up(state), 0); /* for the end of the test */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define TEST_IMPATIENT(f) cmocka_unit_test_setup_teardown(f, set_up_impatient, tear_down)
 
@@ -409,6 +560,13 @@ int main(void)
 		TEST(listens_at_several_addresses),
 		TEST(ends_connections_of_a_closed_listener),
 		TEST(lives_without_descriptors),
+		TEST(puts_an_answer_off),
+		TEST(one_word_answers_all_who_wait),
+		TEST(who_waits_for_an_answer_keeps_nobody_out),
+		TEST_IMPATIENT(ends_who_waits_too_long),
+		TEST(who_waits_may_leave),
+		TEST(ends_who_waits_at_a_closed_listener),
+		TEST(goes_while_somebody_waits),
 	};
 
 	return cmocka_run_group_tests_name("cmd/httpd", tests, NULL, NULL);

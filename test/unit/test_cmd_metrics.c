@@ -253,6 +253,28 @@ static void bounds_series(void **state)
 	metrics_free(metrics);
 }
 
+static void write_two_lines(void *ctx, const char *name, struct strbuf *out)
+{
+	strbuf_printf(out, "%s{port=\"%s\"} 1\n%s 2\n", name, (const char *)ctx, name);
+}
+
+static void takes_lines_that_are_kept_elsewhere(void **state)
+{
+	static char port[] = "http";
+	struct metrics *metrics = metrics_new();
+	AUTO_STRBUF struct strbuf text = { 0 };
+
+	(void)state;
+	metrics_keep_elsewhere(metrics, METRIC_SERVICE_CONNECTIONS, write_two_lines, port);
+	expect_lines(metrics, METRIC_SERVICE_CONNECTIONS,
+	             "kubenft_service_new_connections_total{port=\"http\"} 1\n"
+	             "kubenft_service_new_connections_total 2\n");
+	metrics_write(metrics, &text);
+	assert_non_null(strstr(text.text, "# TYPE kubenft_service_new_connections_total counter\n"
+	                                  "kubenft_service_new_connections_total{"));
+	metrics_free(metrics);
+}
+
 /* The whole text, for two metrics of each kind and what is there from the start. */
 static void writes_the_format(void **state)
 {
@@ -368,6 +390,7 @@ int main(void)
 		cmocka_unit_test(observes),
 		cmocka_unit_test(escapes_what_others_chose),
 		cmocka_unit_test(bounds_series),
+		cmocka_unit_test(takes_lines_that_are_kept_elsewhere),
 		cmocka_unit_test(writes_the_format),
 		cmocka_unit_test(pleases_promtool),
 		cmocka_unit_test(is_what_the_readme_says),

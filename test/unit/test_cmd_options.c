@@ -246,6 +246,7 @@ static void tells_pods_by_interface(void **state)
 		"--pod-bridge-interface=cbr0",
 		"--nodeport-addresses=10.0.0.0/8,fd00::/8",
 		"--affinity-size=262144",
+		"--count-connections",
 	};
 	static const char *const prefix[COMMAND_LINE_MAX + 1] = {
 		"plan",
@@ -266,6 +267,7 @@ static void tells_pods_by_interface(void **state)
 	assert_int_equal(options.node_port_cidr_count, 2);
 	assert_int_equal(nft[0].affinity_size, 262144);
 	assert_int_equal(nft[1].affinity_size, 262144);
+	assert_true(nft[0].count_connections && nft[1].count_connections);
 	options_done(&options);
 	assert_int_equal(parse_command_line(prefix, &options, &err), 0);
 	options_nft(&options, &networks, nft);
@@ -273,6 +275,7 @@ static void tells_pods_by_interface(void **state)
 	assert_string_equal(nft[0].interface, "veth");
 	assert_int_equal(options.node_port_cidr_count, 0);
 	assert_int_equal(nftx_affinity_size(&nft[0]), 65535);
+	assert_false(nft[0].count_connections || nft[1].count_connections);
 	options_done(&options);
 }
 

@@ -44,7 +44,7 @@ static void get(const char *path, const char *query, const char *accept, struct 
 {
 	const struct pages pages = { &options, metrics, "v1.2", STARTED_NS,
 		                     STARTED_NS + 25 * HOUR_NS + 61000000000 };
-	const struct http_request request = { path, query, accept };
+	const struct http_request request = { path, query, accept, false };
 
 	*answer = (struct http_answer){ 0 };
 	pages_answer(&pages, &request, answer);
