@@ -212,6 +212,7 @@ run-fuzz: $(FUZZ)
 bench: all $(BENCH) ## measure; as root, with the kernel's own share
 	@KUBENFT=$(CURDIR)/$(B)/kubenft BENCH_DIR=$(CURDIR)/$(B)/test/bench test/bench/run
 	@KUBENFT=$(CURDIR)/$(B)/kubenft test/bench/api
+	@KUBENFT=$(CURDIR)/$(B)/kubenft test/bench/scrape
 
 image: all ## an OCI image archive, build/kubenft-image.tar, for containerd, podman and others
 	@test/deps.sh image

@@ -178,6 +178,7 @@ static void unlist(struct tally *tally, struct meter *meter)
 {
 	if (!meter->listed)
 		return;
+	ASSERT(tally->meters != NULL);
 	HASH_DEL(tally->meters, meter);
 	meter->listed = false;
 }

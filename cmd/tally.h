@@ -48,8 +48,11 @@ void tally_note(struct tally *tally, const struct lb_service *service);
  */
 void tally_restart(struct tally *tally);
 
-/** tally_take() - the counter of one element of frontends, as it was read. An nftx_count_fn. */
-void tally_take(void *tally, const struct nftx_elem *elem, uint64_t packets);
+/** tally_take() - the counter of one element of frontends, as it was read. An nftx_count_fn.
+ *
+ * @ctx: the tally.
+ */
+void tally_take(void *ctx, const struct nftx_elem *elem, uint64_t packets);
 
 /** tally_frontends() - how many there are. */
 size_t tally_frontends(const struct tally *tally);
