@@ -13,6 +13,7 @@
 #include "sock_impl.h"
 
 #define DUMP_TRIES 20
+#define STEADY_TRIES 5 /* of these, to find the ruleset as it stands */
 
 /* Chains of our table, while they are listed and their rules looked at. */
 struct chains_ctx {
@@ -159,7 +160,8 @@ int nftx_sock_map_size(struct nftx_sock *sock, uint8_t family, enum nftx_map map
 struct dump_ctx {
 	uint8_t family;
 	enum nftx_map map;
-	struct nftx_digest *digest; /* NULL: a list is wanted */
+	struct nftx_digest digest;
+	bool digest_only; /* no list is wanted */
 	struct nftx_elems starts;
 	struct ipaddr *ends; /* first addresses behind ranges, of sets that keep ranges as pairs */
 	size_t end_count, end_cap;
@@ -171,10 +173,9 @@ static void take_raw(struct dump_ctx *ctx, const struct nftx_raw_elem *raw)
 {
 	struct nftx_elem *elem;
 
-	if (ctx->digest != NULL) {
-		nftx_digest_add(ctx->digest, &raw->elem);
+	nftx_digest_add(&ctx->digest, &raw->elem);
+	if (ctx->digest_only)
 		return;
-	}
 	if (raw->interval_end) {
 		ctx->ends = vec_reserve(ctx->ends, &ctx->end_cap, ctx->end_count + 1,
 		                        sizeof(*ctx->ends));
@@ -246,6 +247,7 @@ static int dump_once(struct nftx_sock *sock, struct dump_ctx *ctx)
 static void forget(struct dump_ctx *ctx)
 {
 	nftx_dump_done(&ctx->starts);
+	ctx->digest = (struct nftx_digest){ 0 };
 	ctx->end_count = 0;
 	ctx->failed = 0;
 }
@@ -268,26 +270,63 @@ static void append(struct nftx_elems *to, const struct nftx_elems *from)
 	to->count += from->count;
 }
 
-/* A dump comes in pieces, and for each the kernel walks from the start and skips what it has given.
- * When the hash table is resized in between (a worker does that some time after many insertions;
- * the ruleset's generation does not change, so NLM_F_DUMP_INTR is not set) the order is another:
- * an element that comes twice then stands for one that was missed. */
+/* One attempt. @steady: nobody has written while it was made, to whatever table. */
+static int dump_and_watch(struct nftx_sock *sock, struct dump_ctx *ctx, bool *steady)
+{
+	uint32_t before = 0;
+	uint32_t after = 0;
+	int ret = nftx_sock_generation(sock, &before, NULL);
+
+	if (ret == 0)
+		ret = dump_once(sock, ctx);
+	if (ret == 0)
+		ret = nftx_sock_generation(sock, &after, NULL);
+	*steady = before == after;
+	return ret;
+}
+
+static bool is_same(const struct nftx_digest *a, const struct nftx_digest *b)
+{
+	return a->count == b->count && a->sum == b->sum;
+}
+
+/* A dump comes in pieces, and for each the kernel walks from the start and skips as many elements as
+ * it has given. It does not say when that goes wrong (NLM_F_DUMP_INTR is not set in dumps of elements):
+ *
+ * - Where others add or delete in between, some are skipped that were not given. The generation tells
+ *   that somebody wrote, if not where: the dump is made anew, and two in a row that are equal are
+ *   taken for the truth, for a neighbour may write all the time. After STEADY_TRIES it is taken as it is.
+ * - When the hash table is resized in between (a worker does that some time after many insertions, without
+ *   another generation) the order is another: an element that comes twice stands for one that was missed. */
+static int dump_until_steady(struct nftx_sock *sock, struct dump_ctx *ctx)
+{
+	int ret = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++) {
+		struct nftx_digest last = ctx->digest;
+		bool steady;
+
+		forget(ctx);
+		if (i > 0)
+			nftx_pause();
+		ret = dump_and_watch(sock, ctx, &steady);
+		nftx_elems_sort(&ctx->starts);
+		if (ret != 0 || ctx->failed != 0)
+			continue;
+		if (has_repeated(&ctx->starts) ||
+		    (!steady && i < STEADY_TRIES && (i == 0 || !is_same(&last, &ctx->digest))))
+			ret = -EINTR;
+	}
+	return ret;
+}
+
 int nftx_sock_dump(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
                    struct nftx_elems *out, struct err *err)
 {
 	const struct nftx_map_info *info = nftx_map_info(map);
 	struct dump_ctx ctx = { .family = family, .map = map, .err = err };
-	int ret = -EINTR;
+	int ret = dump_until_steady(sock, &ctx);
 
-	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++) {
-		forget(&ctx);
-		if (i > 0)
-			nftx_pause();
-		ret = dump_once(sock, &ctx);
-		nftx_elems_sort(&ctx.starts);
-		if (ret == 0 && ctx.failed == 0 && has_repeated(&ctx.starts))
-			ret = -EINTR;
-	}
 	if (ret == 0)
 		ret = ctx.failed;
 	else if (ret == -EINTR)
@@ -312,23 +351,15 @@ int nftx_sock_dump(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
 int nftx_sock_digest(struct nftx_sock *sock, uint8_t family, enum nftx_map map,
                      struct nftx_digest *out, struct err *err)
 {
-	struct nftx_digest digest = { 0 };
-	struct dump_ctx ctx = { .family = family, .map = map, .digest = &digest, .err = err };
-	int ret = -EINTR;
+	struct dump_ctx ctx = { .family = family, .map = map, .digest_only = true, .err = err };
+	int ret = dump_until_steady(sock, &ctx);
 
-	for (int i = 0; i < DUMP_TRIES && ret == -EINTR; i++) {
-		if (i > 0)
-			nftx_pause();
-		digest = (struct nftx_digest){ 0 };
-		ctx.failed = 0;
-		ret = dump_once(sock, &ctx);
-	}
 	if (ret == -EINTR)
 		return err_set(err, EAGAIN, "'%s' changed during each of %d dumps",
 		               nftx_map_info(map)->name, DUMP_TRIES);
 	if (ret < 0 && ret != -ENOENT)
 		return nftx_explain(err, -ret);
-	*out = digest;
+	*out = ctx.digest;
 	return ctx.failed;
 }
 

@@ -83,9 +83,9 @@ int nftx_sock_map_size(struct nftx_sock *sock, uint8_t family, enum nftx_map map
 
 /** nftx_sock_dump() - append the elements of one map of our table.
  *
- * Blocks until the dump is complete. One that a writer disturbed
- * (NLM_F_DUMP_INTR), or the resizing of the kernel's hash table, is begun anew,
- * at most 20 times. Quadratic in the kernel
+ * Blocks until the dump is complete. One during which anybody wrote is made anew until
+ * nobody does or two in a row are equal, at most 5 times; one that the resizing of the
+ * kernel's hash table disturbed, at most 20 times. Quadratic in the kernel
  * (ruleset.md, section 8.4): never used in normal operation.
  *
  * @out: sorted afterwards; release with nftx_dump_done(). A map that does not
