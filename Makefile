@@ -32,7 +32,7 @@ VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 # ---- Flags -------------------------------------------------------------------------------------
 
-PKGS = libmnl libnftnl libnetfilter_conntrack libcjson yaml-0.1 libcurl libmicrohttpd
+PKGS = libmnl libnftnl libnetfilter_conntrack libcjson yaml-0.1 libcurl libmicrohttpd libseccomp
 B := build/$(FLAVOR)$(if $(filter release,$(FLAVOR)),$(if $(WERROR),-werror))
 
 OPTIMIZE_release = -O2 -g

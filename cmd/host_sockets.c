@@ -199,7 +199,8 @@ const char *host_socket_owner(const struct host_socket *socket, char buf[static 
 	char link[32];
 	char name[17];
 
-	(void)snprintf(buf, HOST_OWNER_TEXT, "a process of uid %u", socket->uid);
+	(void)snprintf(buf, HOST_OWNER_TEXT, "a process of uid %u ('ss -lnp' names it)",
+	               socket->uid);
 	(void)snprintf(link, sizeof(link), "socket:[%u]", socket->inode);
 	while (dir != NULL && links > 0 && (entry = readdir(dir)) != NULL) {
 		if (str_to_u32(entry->d_name, UINT32_MAX, &pid) < 0 ||

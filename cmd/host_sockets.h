@@ -40,11 +40,12 @@ bool host_socket_takes(const struct host_socket *socket, const struct ipaddr *ad
 
 #define HOST_OWNER_TEXT 64
 
-/** host_socket_owner() - who has it, as far as it can be seen from here: "'sshd' (pid 812)", else "a
- *  process of uid 0".
+/** host_socket_owner() - who has it, as far as it can be seen from here: "'sshd' (pid 812)", else
+ *  the user's number and how to learn more.
  *
- * Looks through the descriptors of all processes, 8192 of them at most: for rare cases. @buf is
- * returned.
+ * A process is seen when it is of the same user and has no capability that we lack: for the
+ * daemon, which has only CAP_NET_ADMIN, few are. Looks through the descriptors of all processes,
+ * 8192 of them at most: for rare cases. @buf is returned.
  */
 const char *host_socket_owner(const struct host_socket *socket, char buf[static HOST_OWNER_TEXT]);
 

@@ -94,6 +94,7 @@ struct options {
 	bool count_connections;
 	bool table_owner;
 	uint64_t check_period_us; /* 0: never */
+	bool seccomp;
 	const char *from; /* diff: two sources instead of a source and the kernel; both or none */
 	const char *to;
 	enum output output;

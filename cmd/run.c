@@ -24,11 +24,13 @@
 #include "cmd/leftovers.h"
 #include "cmd/monitor.h"
 #include "cmd/port_check.h"
+#include "cmd/privilege.h"
 #include "cmd/purge.h"
 #include "cmd/report.h"
 #include "cmd/schedule.h"
 #include "cmd/source.h"
 #include "cmd/sync.h"
+#include "cmd/syscall_filter.h"
 #include "cmd/version.h"
 
 struct daemon {
@@ -54,6 +56,7 @@ struct daemon {
 	struct schedule schedule;
 	struct monitor *monitor;
 	struct events *events; /* NULL: there is nobody to tell */
+	bool is_humble;        /* has dropped its privileges */
 	int exit_code;
 };
 
@@ -222,6 +225,30 @@ static int prepare_node(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* Before there is a thread, which would keep what it has; after all that wants more: the node's
+ * settings, ports below 1024. */
+static void drop_privileges(struct daemon *d)
+{
+	struct err err = { 0 };
+
+	d->is_humble = privilege_drop(&err) == 0;
+	if (!d->is_humble)
+		log_warning("privileges are not dropped", LOG_STR("reason", err.msg));
+}
+
+/* Before a byte of what strangers have written is looked at. */
+static void limit_syscalls(const struct daemon *d)
+{
+	struct err err = { 0 };
+	bool limited = d->options->seccomp && syscall_filter_load(&err) == 0;
+
+	if (d->options->seccomp && !limited)
+		log_warning("system calls are not limited", LOG_STR("reason", err.msg));
+	log_info("confined", LOG_STR("capabilities", d->is_humble ? "CAP_NET_ADMIN" : "all kept"),
+	         LOG_STR("no_new_privs", d->is_humble ? "on" : "off"),
+	         LOG_STR("seccomp", limited ? "on" : "off"));
+}
+
 static void follow_config(struct daemon *d)
 {
 	struct err err = { 0 };
@@ -298,15 +325,17 @@ static int start(struct daemon *d, struct err *err)
 	purge_init(&d->purge, d->loop, d->sync);
 	port_check_init(&d->port_check, d->loop, d->sync);
 	guard_init(&d->guard, d->loop, d->options, d->sync, d->sock, on_drift, d);
-	flow_walk_open(&d->flow_walk, d->loop, d->sync);
 	watched.planner = d->planner;
 	watched.sync = d->sync;
 	ret = monitor_open(&watched, &d->monitor, err);
 	if (ret < 0)
 		return ret;
+	drop_privileges(d);
+	flow_walk_open(&d->flow_walk, d->loop, d->sync);
 	ret = follow_addresses(d, err);
 	if (ret < 0)
 		return ret;
+	limit_syscalls(d);
 	schedule_touch(&d->schedule, clock_us());
 	ret = open_source(d, err);
 	if (ret < 0)

@@ -226,6 +226,11 @@ const struct setting settings_table[] = {
 	  COMMAND_RUN | SETTING_BESIDE_CONFIG | SETTING_KEEPS_ZERO | SETTING_OWN, "1h0m0s", ANY,
 	  BY(set_check_period), "DURATION",
 	  "compare what the kernel holds with what it shall hold this often; 0: never" },
+	{ "seccomp", "seccomp", SETTING_BOOL,
+	  COMMAND_RUN | SETTING_BESIDE_CONFIG | SETTING_KEEPS_ZERO | SETTING_OWN, "true", ANY,
+	  AT(seccomp), "true|false",
+	  "once started, let run make only the system calls that it needs; false: any, to find out "
+	  "whether that is what is in the way" },
 
 	{ "config", NULL, SETTING_TEXT, ALL | SETTING_BESIDE_CONFIG, "", ANY, AT(config), "FILE",
 	  "the configuration: KubeProxyConfiguration and KubenftConfiguration; flags that are in "

@@ -13,7 +13,7 @@ packages() {
 	build)
 		echo gcc make pkg-config libc6-dev libnftnl-dev libmnl-dev libcjson-dev libev-dev \
 			libnetfilter-conntrack-dev libyaml-dev libcurl4-openssl-dev libmicrohttpd-dev \
-			uthash-dev
+			libseccomp-dev uthash-dev
 		;;
 	test)
 		# Formatter, linter and sanitizers agree with us only in the version that we name.

@@ -94,7 +94,8 @@ static void finds_our_own(void **state)
 	(void)close(fd);
 	assert_int_equal(search_for(ntohs(at.sin_port)).found, 0);
 	/* whose it was cannot be said any more */
-	(void)snprintf(want, sizeof(want), "a process of uid %u", (unsigned)geteuid());
+	(void)snprintf(want, sizeof(want), "a process of uid %u ('ss -lnp' names it)",
+	               (unsigned)geteuid());
 	assert_string_equal(host_socket_owner(&search.socket, owner), want);
 }
 
