@@ -32,6 +32,12 @@ struct proxy_planner *command_planner(const struct options *options)
 	return proxy_planner_new(&config, seed);
 }
 
+/* Does the answer depend on this machine, beside the objects? */
+static bool of_machine(const struct options *options)
+{
+	return options->command != COMMAND_PLAN && options->from == NULL;
+}
+
 static int load_addresses(const struct options *options, struct proxy_planner *planner,
                           struct err *err)
 {
@@ -40,8 +46,7 @@ static int load_addresses(const struct options *options, struct proxy_planner *p
 	size_t count;
 	int ret;
 
-	if (options->node_port_cidr_count == 0 &&
-	    (options->command == COMMAND_PLAN || options->from != NULL))
+	if (options->node_port_cidr_count == 0 && !of_machine(options))
 		return 0; /* a plan depends on the machine only where it is asked to */
 	ret = addresses_open(&addresses, err);
 	if (ret < 0)
@@ -81,6 +86,10 @@ int command_load_once(const struct options *options, struct proxy_planner *plann
 	report_diags(&diags);
 	if (ret == 0 && options->source != NULL)
 		report_node(options, planner); /* the API's source has said it */
+	if (ret == 0)
+		report_fit(options, &(struct ip_facts){ .node = proxy_planner_node(planner),
+		                                        .has_ipv6 = !of_machine(options) ||
+		                                                    ip_check_has_ipv6() });
 	diag_done(&diags);
 	return ret;
 }

@@ -128,7 +128,7 @@ static void judge_source(const struct health *health, struct health_finding *out
 	if (*health->source_error != '\0') {
 		fail(out, 0);
 		SAY(out, "%s; %s", health->source_error,
-		    health->listed ? "the last good state stays" : "nothing was listed yet");
+		    health->listed ? "the last good state stays" : "nothing was written yet");
 	} else if (!health->listed) {
 		fail(out, 0);
 		SAY(out, "nothing was listed yet");

@@ -11,7 +11,8 @@
  * | part   | when                                                      | /healthz | /livez | /readyz |
  * |--------|-----------------------------------------------------------|----------|--------|---------|
  * | loop   | never: who gets an answer sees that it turns              |          |        |         |
- * | source | nothing was listed yet, or it is in trouble               |          |        |         |
+ * | source | nothing was listed yet, or it is in trouble; or, in mode  |          |        |         |
+ * |        | NodeCIDR, the Node has no podCIDRs at the start           |          |        |         |
  * | watch  | no word from the API server for HEALTH_WATCH_OLD_US       |          |        |         |
  * |        | ... and for HEALTH_WATCH_HUNG_US it was not even asked    | red      | red    |         |
  * | sync   | a change is not in the kernel for timeout_us              | red      |        |         |
@@ -59,7 +60,7 @@ struct health {
 	uint64_t timeout_us;
 	uint64_t started_us;
 
-	bool listed;                      /* the source was read as a whole at least once */
+	bool listed;                      /* all was read at least once, and may be written */
 	char source_error[HEALTH_REASON]; /* "": none */
 	uint64_t contact_us; /* the API server's last word; 0: there is no API server */
 	uint64_t asked_us;   /* it was asked for the last time */
@@ -89,7 +90,7 @@ void health_init(struct health *health, uint64_t now_us, uint64_t timeout_us);
 
 /** health_source() - how the source is now.
  *
- * @listed: it was read as a whole at least once.
+ * @listed: it was read as a whole at least once, and may go into the kernel.
  * @trouble: what is wrong with it; NULL when nothing is.
  */
 void health_source(struct health *health, bool listed, const char *trouble);

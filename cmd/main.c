@@ -5,6 +5,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/config_text.h"
+#include "cmd/report.h"
 #include "cmd/version.h"
 
 static int print_help(enum command command)
@@ -54,9 +55,7 @@ static int dispatch(const struct options *options)
 	if (options->version)
 		return print_version();
 	log_setup(options->log_format, options->verbosity);
-	for (size_t i = 0; i < options->findings.count; i++)
-		log_warning("configuration", LOG_STR("setting", options->findings.list[i].subject),
-		            LOG_STR("reason", options->findings.list[i].text));
+	report_settings(&options->findings);
 	switch (options->command) {
 	case COMMAND_RUN:
 		return run(options);

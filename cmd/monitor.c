@@ -37,7 +37,10 @@ static void refresh_health(struct monitor *m)
 
 	if (source != NULL) {
 		source_state(source, &state);
-		health_source(&m->health, source_is_complete(source), state.trouble);
+		if (m->setting.gate->since_us != 0)
+			state.trouble = "waiting for the Node's spec.podCIDRs";
+		health_source(&m->health, source_is_complete(source) && m->setting.gate->is_open,
+		              state.trouble);
 		if (state.watches)
 			health_watch(&m->health, state.contact_us, state.asked_us);
 	}

@@ -18,6 +18,7 @@
 #include "cmd/drift.h"
 #include "cmd/events.h"
 #include "cmd/flow_walk.h"
+#include "cmd/ip_check.h"
 #include "cmd/metrics.h"
 #include "cmd/options.h"
 #include "cmd/purge.h"
@@ -41,6 +42,7 @@ struct monitor_setting {
 	struct flow_walk *flow_walk;
 	const struct drift *drift;
 	struct source *const *source; /* points to NULL until it was opened */
+	const struct ip_gate *gate;
 };
 
 /** monitor_open() - listen, and begin to watch.

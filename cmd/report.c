@@ -60,3 +60,24 @@ void report_node(const struct options *options, const struct proxy_planner *plan
 			"but by its nodeName",
 			LOG_STR("node", options->node_name));
 }
+
+void report_settings(const struct diags *diags)
+{
+	for (size_t i = 0; i < diags->count; i++)
+		log_warning("configuration", LOG_STR("setting", diags->list[i].subject),
+		            LOG_STR("reason", diags->list[i].text));
+}
+
+void report_fit(const struct options *options, const struct ip_facts *facts)
+{
+	struct diags diags = { 0 };
+	struct err err = { 0 };
+
+	if (ip_check(options, facts, &diags, &err) < 0)
+		log_warning("run would not start", LOG_STR("reason", err.msg));
+	else if (ip_check_waits(options, facts))
+		log_warning("run would wait for the Node's spec.podCIDRs",
+		            LOG_STR("node", options->node_name));
+	report_settings(&diags);
+	diag_done(&diags);
+}

@@ -7,6 +7,7 @@
  */
 
 #include "base/diag.h"
+#include "cmd/ip_check.h"
 #include "cmd/options.h"
 #include "proxy/planner.h"
 
@@ -19,6 +20,13 @@ void report_diags(const struct diags *diags);
  * For a source that is read again and again: what was said once is not repeated.
  */
 void report_new(struct diags *before, struct diags *diags);
+
+/** report_settings() - log findings about settings. */
+void report_settings(const struct diags *diags);
+
+/** report_fit() - for commands that are no daemon: what run would say of the node's address families,
+ *  or what would keep it from starting. */
+void report_fit(const struct options *options, const struct ip_facts *facts);
 
 /** report_node() - say it when the own Node is unknown: there are no NodePorts then. */
 void report_node(const struct options *options, const struct proxy_planner *planner);

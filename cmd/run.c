@@ -21,6 +21,7 @@
 #include "cmd/events.h"
 #include "cmd/flow_walk.h"
 #include "cmd/guard.h"
+#include "cmd/ip_check.h"
 #include "cmd/leftovers.h"
 #include "cmd/monitor.h"
 #include "cmd/port_check.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct purge purge;
 	struct port_check port_check;
 	struct guard guard;
+	struct ip_gate gate;
 	struct schedule schedule;
 	struct monitor *monitor;
 	struct events *events; /* NULL: there is nobody to tell */
@@ -98,9 +100,32 @@ static int sync_now(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* Before the first sync. Return: 0, also while it has to wait, or a negative errno. */
+static int open_gate(struct daemon *d, struct err *err)
+{
+	bool waited = d->gate.since_us != 0;
+	struct diags diags = { 0 };
+	struct ip_facts facts;
+	int ret;
+
+	if (d->gate.is_open || !source_is_complete(d->source))
+		return 0;
+	facts = (struct ip_facts){ .node = proxy_planner_node(d->planner),
+		                   .has_ipv6 = ip_check_has_ipv6() };
+	ret = ip_gate_turn(&d->gate, d->options, &facts, clock_us(), &diags, err);
+	if (ret == 0 && !waited)
+		log_warning("waiting for the Node's spec.podCIDRs, the kernel keeps what it has",
+		            LOG_STR("node", d->options->node_name));
+	report_settings(&diags);
+	diag_done(&diags);
+	return ret < 0 ? ret : 0;
+}
+
 static void arm_retry(struct daemon *d)
 {
-	uint64_t wait = schedule_wait(&d->schedule, clock_us());
+	uint64_t now_us = clock_us();
+	uint64_t wait = d->gate.is_open ? schedule_wait(&d->schedule, now_us)
+	                                : ip_gate_wait(&d->gate, now_us);
 	uint64_t trial = sync_wait(d->sync);
 
 	if (wait == SCHEDULE_IDLE && trial != HELD_IDLE)
@@ -114,7 +139,7 @@ static void arm_retry(struct daemon *d)
 
 static bool is_sync_due(const struct daemon *d)
 {
-	return source_is_complete(d->source) && schedule_wait(&d->schedule, clock_us()) == 0;
+	return d->gate.is_open && schedule_wait(&d->schedule, clock_us()) == 0;
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
@@ -122,9 +147,14 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 	struct daemon *d = w->data;
 	struct err err = { 0 };
 
-	(void)loop;
 	(void)events;
 	source_turn(d->source);
+	if (open_gate(d, &err) < 0) {
+		log_error("not started, the ruleset stays", LOG_STR("reason", err.msg));
+		d->exit_code = EXIT_FAILURE;
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
 	if (is_sync_due(d)) {
 		do {
 			if (sync_now(d, &err) < 0)
@@ -312,7 +342,8 @@ static int start(struct daemon *d, struct err *err)
 		                           .purge = &d->purge,
 		                           .flow_walk = &d->flow_walk,
 		                           .drift = &d->guard.drift,
-		                           .source = &d->source };
+		                           .source = &d->source,
+		                           .gate = &d->gate };
 	int ret = nftx_sock_open(&d->sock, err);
 
 	if (ret == 0)
@@ -340,12 +371,13 @@ static int start(struct daemon *d, struct err *err)
 	ret = open_source(d, err);
 	if (ret < 0)
 		return ret;
-	if (source_is_complete(d->source)) {
+	ret = open_gate(d, err);
+	if (ret == 0 && d->gate.is_open)
 		ret = sync_now(d, err);
-		if (ret < 0)
-			return ret;
+	if (ret < 0)
+		return ret;
+	if (d->gate.is_open)
 		purge_turn(&d->purge);
-	}
 	leftovers_warn(d->sock);
 	events_starting(d->events);
 	ev_prepare_start(d->loop, &d->prepare);
@@ -394,8 +426,8 @@ int command_run(const struct options *options)
 		log_error("not started", LOG_STR("reason", err.msg));
 		api_events_flush(d.events, options);
 	} else {
-		(void)ev_run(d.loop, 0);
 		d.exit_code = EXIT_SUCCESS;
+		(void)ev_run(d.loop, 0);
 	}
 	stop(&d);
 	return d.exit_code;

@@ -246,8 +246,12 @@ static void refresh_pods(struct proxy_planner *planner)
 	size_t of_node = planner->pods_of_node && node != NULL ? node->pod_cidr_count : 0;
 	size_t count = planner->config_pod_count;
 	struct lb_networks *networks = &planner->networks;
-	struct ipcidr *cidrs = xcalloc(count + of_node, sizeof(*cidrs));
+	struct ipcidr *cidrs;
 
+	/* a Node that is deleted and made again has none for a while, and its pods live on */
+	if (planner->pods_of_node && of_node == 0 && networks->pod_cidr_count > 0)
+		return;
+	cidrs = xcalloc(count + of_node, sizeof(*cidrs));
 	if (count > 0)
 		memcpy(cidrs, planner->config_pods, count * sizeof(*cidrs));
 	if (of_node > 0)
@@ -464,6 +468,11 @@ void proxy_planner_touch_all(struct proxy_planner *planner)
 {
 	store_touch_all(planner->store);
 	planner->networks_fresh = true;
+}
+
+const struct proxy_node *proxy_planner_node(const struct proxy_planner *planner)
+{
+	return store_node(planner->store);
 }
 
 const struct lb_networks *proxy_planner_networks(const struct proxy_planner *planner)

@@ -26,8 +26,9 @@
 
 /** What the operator decided; borrowed strings and arrays are copied. */
 struct proxy_config {
-	const char *node_name;                /* own Node, and what nodeName is compared with */
-	bool pods_of_node;                    /* and so do the own Node's spec.podCIDRs */
+	const char *node_name; /* own Node, and what nodeName is compared with */
+	/* and so do the own Node's spec.podCIDRs: the last ones known, also while it has none */
+	bool pods_of_node;
 	const struct ipcidr *node_port_cidrs; /* NodePorts are served on local addresses in these */
 	size_t node_port_cidr_count;          /* 0: on the Node's primary addresses */
 	const struct ipcidr *pod_cidrs;       /* what counts as a pod source */
@@ -137,6 +138,10 @@ void proxy_planner_set_addresses(struct proxy_planner *planner, const struct ipa
 /** proxy_planner_refresh() - bring what depends on the Node and the ServiceCIDRs up to date;
  *  proxy_planner_changes() does it, too. */
 void proxy_planner_refresh(struct proxy_planner *planner);
+
+/** proxy_planner_node() - the own Node, as far as it is known now; NULL: it is not. Valid until the
+ *  planner changes. */
+const struct proxy_node *proxy_planner_node(const struct proxy_planner *planner);
 
 /** proxy_planner_networks() - service and pod ranges; valid until the planner changes. */
 const struct lb_networks *proxy_planner_networks(const struct proxy_planner *planner);

@@ -258,7 +258,7 @@ def without_an_api_server_the_daemon_is_alive_and_waits(t):
         _expect(t, _health(t), healthz=503, livez=200, readyz=503)
         line = _health(t).part("source")
         t.true("why", line.startswith("[-]source failed, not counted here: ") and
-               "nothing was listed yet" in line, line)
+               "nothing was written yet" in line, line)
         t.equal("the start", "[-]start failed: the first sync is not in the kernel",
                 _health(t).part("start", "/readyz"))
         api.up()

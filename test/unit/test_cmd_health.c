@@ -165,7 +165,7 @@ static const struct row {
 	  503,
 	  200,
 	  503,
-	  "[-]source failed, not counted here: a.yaml: Permission denied; nothing was listed "
+	  "[-]source failed, not counted here: a.yaml: Permission denied; nothing was written "
 	  "yet\n" },
 	{ "the source cannot be read any more",
 	  { WELL, { 5, UNREADABLE } },

@@ -421,40 +421,6 @@ static void counts_changes(void **state)
 	proxy_planner_free(planner);
 }
 
-/* detectLocalMode NodeCIDR: the Node's podCIDRs, live. */
-static void takes_pods_from_the_node(void **state)
-{
-	struct proxy_config config = { .node_name = "node-1", .pods_of_node = true };
-	struct proxy_planner *planner = proxy_planner_new(&config, PLANNER_SEED);
-	struct ipcidr pods[2];
-	struct proxy_node node = {
-		.meta = { .kind = PROXY_NODE, .namespace = "", .name = "node-1" },
-		.zone = "",
-		.pod_cidr_count = 2,
-		.pod_cidrs = pods
-	};
-	struct proxy_changes changes;
-	struct diags diags = { 0 };
-
-	(void)state;
-	assert_int_equal(ipcidr_parse("10.244.3.0/24", &pods[0], NULL), 0);
-	assert_int_equal(ipcidr_parse("fd00:10:244:3::/64", &pods[1], NULL), 0);
-	proxy_planner_changes(planner, &changes, &diags);
-	proxy_changes_done(&changes);
-	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 0);
-	(void)put(planner, proxy_object_pack(&node.meta));
-	proxy_planner_changes(planner, &changes, &diags);
-	assert_true(changes.networks);
-	proxy_changes_done(&changes);
-	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 2);
-	(void)proxy_planner_delete(planner, PROXY_NODE, "", "node-1");
-	proxy_planner_changes(planner, &changes, &diags);
-	assert_true(changes.networks);
-	proxy_changes_done(&changes);
-	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 0);
-	proxy_planner_free(planner);
-}
-
 static void merges_service_cidrs(void **state)
 {
 	struct proxy_planner *planner = new_planner();
@@ -589,7 +555,6 @@ int main(void)
 		cmocka_unit_test(knows_the_node),
 		cmocka_unit_test(tells_when_changes_began),
 		cmocka_unit_test(counts_changes),
-		cmocka_unit_test(takes_pods_from_the_node),
 		cmocka_unit_test(merges_service_cidrs),
 		cmocka_unit_test(applies_a_list_as_a_whole),
 		cmocka_unit_test(takes_the_later_of_two),
