@@ -25,7 +25,7 @@ static int read_decimal(const char *text, struct decimal *out)
 	for (; *p >= '0' && *p <= '9'; p++) {
 		has_digits = true;
 		out->whole = out->whole * 10 + (uint64_t)(*p - '0');
-		if (out->whole > UINT32_MAX)
+		if (out->whole > YEAR_NS)
 			return -ERANGE;
 	}
 	if (*p == '.')
@@ -145,6 +145,8 @@ int str_to_milli(const char *text, uint32_t max, uint32_t *out)
 		return len;
 	if (len == 0 || text[len] != '\0')
 		return -EINVAL;
+	if (number.whole > max / 1000)
+		return -ERANGE;
 	milli = number.whole * 1000 + number.nano / 1000000;
 	if (milli > max)
 		return -ERANGE;

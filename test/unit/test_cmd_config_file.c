@@ -48,8 +48,8 @@ static const struct row {
 	  "logging.options.json.infoBufferSize", "64Ki", NULL },
 	{ "a size as a number", HEAD "logging: {options: {text: {infoBufferSize: 4096}}}\n",
 	  "logging.options.text.infoBufferSize", "4096", NULL },
-	{ "nanoseconds, where they may be", HEAD "logging: {flushFrequency: 2000000000}\n",
-	  "logging.flushFrequency", "2s", NULL },
+	{ "nanoseconds, where they may be", HEAD "logging: {flushFrequency: 5000000000}\n",
+	  "logging.flushFrequency", "5s", NULL },
 	{ "JSON",
 	  "{\"kind\":\"KubeProxyConfiguration\",\"apiVersion\":\"kubeproxy.config.k8s.io/"
 	  "v1alpha1\","
