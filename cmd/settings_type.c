@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a value of each type may be, and how it is written. */
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -76,15 +75,30 @@ static int put_duration(const struct setting *setting, const char *text, struct 
 	return 0;
 }
 
+/* What YAML takes as it is, and leaves as it is: no ends of lines, no mark of the byte order. */
+static bool is_plain(uint32_t character)
+{
+	return character >= 0x20 && (character < 0x7f || character >= 0xa0) &&
+	       character != 0x2028 && character != 0x2029 && character != 0xfeff &&
+	       character != 0xfffe && character != 0xffff;
+}
+
 static int check_text(const char *text, struct err *err)
 {
 	size_t len = strnlen(text, MAX_TEXT);
+	uint32_t character = 0;
 
 	if (len == MAX_TEXT)
 		return err_set(err, EINVAL, "longer than %d characters", MAX_TEXT - 1);
-	for (size_t i = 0; i < len; i++)
-		if (iscntrl((unsigned char)text[i]))
+	while (*text != '\0') {
+		size_t bytes = str_utf8(text, &character);
+
+		if (bytes == 0)
+			return err_set(err, EINVAL, "not UTF-8");
+		if (!is_plain(character))
 			return err_set(err, EINVAL, "a control character");
+		text += bytes;
+	}
 	return 0;
 }
 

@@ -37,6 +37,13 @@ void strbuf_done(struct strbuf *buf);
 
 #define AUTO_STRBUF __attribute__((cleanup(strbuf_done)))
 
+/** str_utf8() - the character at the beginning of @text, in UTF-8.
+ *
+ * Return: its length in bytes; 0 when there is none: the end, an overlong form, half of a surrogate
+ *         pair, beyond U+10FFFF.
+ */
+size_t str_utf8(const char *text, uint32_t *out);
+
 /** str_to_u32() - decimal digits only, the whole of @text, at most @max.
  *
  * Return: 0, or -EINVAL / -ERANGE with @out untouched.

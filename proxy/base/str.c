@@ -67,6 +67,30 @@ void strbuf_done(struct strbuf *buf)
 	*buf = (struct strbuf){ 0 };
 }
 
+size_t str_utf8(const char *text, uint32_t *out)
+{
+	static const uint32_t lowest[] = { 0, 1, 0x80, 0x800, 0x10000 }; /* by length */
+	const uint8_t *p = (const uint8_t *)text;
+	size_t len = *p == 0             ? 0
+	             : *p < 0x80         ? 1
+	             : (*p >> 5) == 0x06 ? 2
+	             : (*p >> 4) == 0x0e ? 3
+	             : (*p >> 3) == 0x1e ? 4
+	                                 : 0;
+	uint32_t value = len > 1 ? *p & (0x7fu >> len) : *p;
+
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (p[i] & 0x3fu);
+	}
+	if (len == 0 || value < lowest[len] || value > 0x10ffff ||
+	    (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	*out = value;
+	return len;
+}
+
 int str_to_u32(const char *text, uint32_t max, uint32_t *out)
 {
 	uint64_t value = 0;

@@ -248,11 +248,54 @@ static void memory_is_there(void **state)
 	free(numbers);
 }
 
+static const struct {
+	const char *text;
+	size_t len; /* 0: none */
+	uint32_t character;
+} characters[] = {
+	{ "", 0, 0 },
+	{ "az", 1, 'a' },
+	{ "\x7f", 1, 0x7f },
+	{ "\x80", 0, 0 },
+	{ "\xc2\x80", 2, 0x80 },
+	{ "\xdf\xbfz", 2, 0x7ff },
+	{ "\xc1\xbf", 0, 0 }, /* overlong */
+	{ "\xc3", 0, 0 },     /* cut */
+	{ "\xc3\x28", 0, 0 },
+	{ "\xe0\xa0\x80", 3, 0x800 },
+	{ "\xe0\x9f\xbf", 0, 0 },
+	{ "\xed\x9f\xbf", 3, 0xd7ff },
+	{ "\xed\xa0\x80", 0, 0 }, /* surrogates */
+	{ "\xed\xbf\xbf", 0, 0 },
+	{ "\xee\x80\x80", 3, 0xe000 },
+	{ "\xef\xbf", 0, 0 },
+	{ "\xf0\x90\x80\x80", 4, 0x10000 },
+	{ "\xf0\x8f\xbf\xbf", 0, 0 },
+	{ "\xf4\x8f\xbf\xbf", 4, 0x10ffff },
+	{ "\xf4\x90\x80\x80", 0, 0 },
+	{ "\xf8\x88\x80\x80\x80", 0, 0 },
+	{ "\xff", 0, 0 },
+};
+
+static void characters_are_read_strictly(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(characters); i++) {
+		uint32_t character = 77;
+		size_t len = str_utf8(characters[i].text, &character);
+
+		if (len != characters[i].len ||
+		    character != (len > 0 ? characters[i].character : 77))
+			fail_msg("row %zu: %zu bytes, %x", i, len, character);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_buffer_grows),
 		cmocka_unit_test(json_strings_are_escaped),
+		cmocka_unit_test(characters_are_read_strictly),
 		cmocka_unit_test(numbers_are_read_strictly),
 		cmocka_unit_test(times_are_read_strictly),
 		cmocka_unit_test(times_keep_their_fraction),
