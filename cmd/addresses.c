@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "nft/ask.h"
 #include "nft/attr.h"
 
 #define BUFFER_BYTES (32u << 10)
@@ -62,7 +63,6 @@ static int list_once(struct addresses *addresses, struct reading *reading)
 	AUTO_FREE char *buf = xmalloc(BUFFER_BYTES);
 	struct nlmsghdr *msg = mnl_nlmsg_put_header(buf);
 	struct ifaddrmsg *head;
-	int ret;
 
 	reading->count = 0;
 	msg->nlmsg_type = RTM_GETADDR;
@@ -70,17 +70,7 @@ static int list_once(struct addresses *addresses, struct reading *reading)
 	msg->nlmsg_seq = ++addresses->seq;
 	head = mnl_nlmsg_put_extra_header(msg, sizeof(*head));
 	head->ifa_family = AF_UNSPEC;
-	if (mnl_socket_sendto(addresses->asking, msg, msg->nlmsg_len) < 0)
-		return -errno;
-	do {
-		ssize_t n = mnl_socket_recvfrom(addresses->asking, buf, BUFFER_BYTES);
-
-		if (n < 0)
-			return -errno;
-		ret = mnl_cb_run(buf, (size_t)n, addresses->seq,
-		                 mnl_socket_get_portid(addresses->asking), on_address, reading);
-	} while (ret > 0);
-	return ret < 0 ? -errno : 0;
+	return nftx_ask_by(addresses->asking, msg, buf, BUFFER_BYTES, on_address, reading);
 }
 
 static int addr_order(const void *x, const void *y)
@@ -122,7 +112,7 @@ int addresses_refresh(struct addresses *addresses, struct err *err)
 	if (ret < 0) {
 		free(reading.list);
 		return err_set(err, -ret, "listing this machine's addresses: %s",
-		               strerrordesc_np(-ret));
+		               ret == -EINTR ? "they change all the time" : strerrordesc_np(-ret));
 	}
 	sort_unique(&reading);
 	changed = reading.count != addresses->count ||

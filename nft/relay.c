@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "base/mem.h"
 
 #define PIECE_BYTES (32u << 10) /* the kernel makes no larger piece of a dump */
@@ -23,19 +24,6 @@ struct nftx_relay {
 	struct mnl_socket *nl;
 	_Alignas(struct nlmsghdr) char buf[PIECE_BYTES];
 };
-
-/* Is the dump of request @seq over? */
-static bool is_last(const char *buf, size_t len, uint32_t seq)
-{
-	const struct nlmsghdr *msg = (const void *)buf;
-	int left = (int)len;
-
-	for (; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left))
-		if (msg->nlmsg_seq == seq &&
-		    (msg->nlmsg_type == NLMSG_DONE || msg->nlmsg_type == NLMSG_ERROR))
-			return true;
-	return false;
-}
 
 static bool relay_error(int fd, uint32_t seq, int code)
 {
@@ -63,7 +51,7 @@ static bool relay_dump(struct nftx_relay *relay, uint32_t seq)
 			continue; /* something was lost, the dump goes on */
 		if (send(relay->fd, relay->buf, (size_t)n, MSG_NOSIGNAL) < 0)
 			return false;
-		if (is_last(relay->buf, (size_t)n, seq))
+		if (nftx_answer_ends(relay->buf, (size_t)n, seq))
 			return true;
 	}
 }

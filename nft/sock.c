@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "ask.h"
 #include "attr.h"
 #include "base/mem.h"
 #include "sock_impl.h"
@@ -61,47 +62,9 @@ struct nlmsghdr *nftx_request(struct nftx_sock *sock, void *buf, uint16_t type, 
 	return msg;
 }
 
-/* Is the end of the answer to request @seq in these messages? */
-static bool ends(const char *answer, size_t len, uint32_t seq)
-{
-	const struct nlmsghdr *msg = (const void *)answer;
-	int left = (int)len;
-
-	for (; mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left))
-		if (msg->nlmsg_seq == seq &&
-		    (msg->nlmsg_type == NLMSG_DONE || msg->nlmsg_type == NLMSG_ERROR))
-			return true;
-	return false;
-}
-
-/* A dump that was disturbed is read to its end all the same: what is left of it would be in the way
- * of the next answer, and the kernel makes one dump at a time. */
 int nftx_ask(struct nftx_sock *sock, const struct nlmsghdr *msg, mnl_cb_t fn, void *ctx)
 {
-	bool disturbed = false;
-	int ret = 1;
-
-	if (mnl_socket_sendto(sock->nl, msg, msg->nlmsg_len) < 0)
-		return -errno;
-	while (ret > 0) {
-		ssize_t n = mnl_socket_recvfrom(sock->nl, sock->answer, ANSWER_BYTES);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!disturbed)
-			ret = mnl_cb_run(sock->answer, (size_t)n, msg->nlmsg_seq, sock->portid, fn,
-			                 ctx);
-		if (ret < 0 && errno == EPROTO)
-			ret = 1; /* the answer to a question that was given up */
-		disturbed = disturbed || (ret < 0 && errno == EINTR);
-		if (disturbed)
-			ret = !ends(sock->answer, (size_t)n, msg->nlmsg_seq);
-	}
-	if (disturbed)
-		return -EINTR;
-	return ret < 0 ? -errno : 0;
+	return nftx_ask_by(sock->nl, msg, sock->answer, ANSWER_BYTES, fn, ctx);
 }
 
 void nftx_pause(void)

@@ -7,7 +7,7 @@
 
 build=${LINT_BUILD:-build/release}
 # Objects with effects. mem.o speaks once, before it aborts.
-effects='mem\.o|file[a-z_]*\.o|http[a-z_]*\.o|sock\.o|monitor\.o|conntrack\.o|relay\.o|counters\.o'
+effects='mem\.o|file[a-z_]*\.o|http[a-z_]*\.o|sock\.o|monitor\.o|conntrack\.o|relay\.o|counters\.o|ask\.o'
 
 forbidden='socket|socketpair|connect|bind|listen|accept4?|shutdown|[gs]etsockopt|send[a-z]*|recv[a-z]*'
 forbidden+='|open(at|dir)?|fopen|fdopen|creat|p?read[v]?|p?write[v]?|close|fcntl|ioctl|mmap|pipe2?'
