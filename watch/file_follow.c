@@ -28,6 +28,7 @@
 	 IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 #define MAX_LINKS 40 /* on the way to one file, as the kernel allows */
+#define MAX_READS 4  /* of events, some 500 each, before others have their turn */
 #define MAX_WALKS 8  /* tries to follow a path whose directories change meanwhile */
 #define PATH_SHOWN 120
 
@@ -326,9 +327,12 @@ enum watch_file_change follow_drain(struct follow *follow)
 {
 	alignas(struct inotify_event) char buf[16384];
 	enum watch_file_change result = WATCH_FILE_UNCHANGED;
-	ssize_t len;
 
-	while (follow->fd >= 0 && (len = read(follow->fd, buf, sizeof(buf))) > 0) {
+	for (int i = 0; i < MAX_READS && follow->fd >= 0; i++) {
+		ssize_t len = read(follow->fd, buf, sizeof(buf));
+
+		if (len <= 0)
+			break;
 		for (const char *p = buf; p < buf + len;) {
 			const struct inotify_event *event = (const void *)p;
 			enum watch_file_change change = on_event(follow, event);

@@ -44,7 +44,11 @@ enum watch_file_change {
 	WATCH_FILE_CHANGED, /* a complete new state: closed, renamed, linked, deleted */
 };
 
-/** watch_file_drain() - take all pending events off the descriptor; never blocks. */
+/** watch_file_drain() - take pending events off the descriptor; never blocks.
+ *
+ * Not more than 64 KiB of them: who makes events without end in the same directory holds nobody up.
+ * What is left makes the descriptor readable again.
+ */
 enum watch_file_change watch_file_drain(struct watch_file *file);
 
 /** watch_file_read() - read everything there is now, renewing the watches first.

@@ -317,6 +317,44 @@ static void sees_what_happens_in_a_directory(void **state)
 	watch_file_close(file);
 }
 
+/* Two others in the directory, because the kernel drops an event that repeats the last one. */
+static void disturb(unsigned events)
+{
+	for (unsigned i = 0; i < events; i++)
+		assert_int_equal(chmod(i % 2 == 0 ? "d/one.txt" : "d/two.txt", 0600), 0);
+}
+
+/* @looks: at most so many. */
+static enum watch_file_change look_until_changed(struct watch_file *file, unsigned looks)
+{
+	struct pollfd poller = { .fd = watch_file_fd(file), .events = POLLIN };
+	enum watch_file_change change = WATCH_FILE_UNCHANGED;
+
+	while (change == WATCH_FILE_UNCHANGED && looks-- > 0 && poll(&poller, 1, 0) == 1)
+		change = watch_file_drain(file);
+	return change;
+}
+
+/* Who looks has other work, too: what is left makes the descriptor readable again. */
+static void is_not_held_by_a_busy_neighbour(void **state)
+{
+	struct watch_file *file;
+
+	(void)state;
+	assert_int_equal(mkdir("d", 0700), 0);
+	dir_write("d/a.yaml", "a: 1");
+	dir_write("d/one.txt", "");
+	dir_write("d/two.txt", "");
+	file = follow("d", 1);
+	disturb(5000);
+	dir_write("d/b.yaml", "a: 1");
+	assert_int_equal(look_until_changed(file, 1), WATCH_FILE_UNCHANGED);
+	assert_int_equal(look_until_changed(file, 5), WATCH_FILE_CHANGED);
+	assert_int_equal(read_count(file), 2);
+	expect(file, WATCH_FILE_UNCHANGED);
+	watch_file_close(file);
+}
+
 /* One file of a directory is complete while another one is not: wait for both. */
 static void waits_for_all_files_of_a_directory(void **state)
 {
@@ -417,7 +455,9 @@ static void a_lost_event_counts_as_a_change(void **state)
 		assert_int_equal(fchmod(fds[i % 2], 0600), 0);
 	close(fds[0]);
 	close(fds[1]);
-	expect_state(file, 1);
+	assert_int_equal(look_until_changed(file, max), WATCH_FILE_CHANGED);
+	assert_int_equal(read_count(file), 1);
+	expect(file, WATCH_FILE_UNCHANGED);
 	watch_file_close(file);
 }
 
@@ -435,6 +475,7 @@ int main(void)
 		TEST(sees_links_made),
 		TEST(a_change_of_mode_is_no_complete_state),
 		TEST(does_not_mind_the_neighbours),
+		TEST(is_not_held_by_a_busy_neighbour),
 		TEST(sees_a_volume_swapped),
 		TEST(follows_links_through_directories),
 		TEST(sees_the_parent_made_again),
