@@ -337,7 +337,7 @@ bool nftx_ruleset_is_intact(const struct nftx_options *options, const struct nft
 	struct nftx_chain_count want[NFTX_CHAINS_MAX];
 	size_t count = nftx_ruleset_chains(options, want);
 
-	if (chains->rewritten)
+	if (chains->rewritten || chains->others != NFTX_MAP_COUNT)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const struct nftx_chain_count *have = find_chain(chains, &want[i]);

@@ -77,10 +77,21 @@ static int on_rule(const struct nlmsghdr *msg, void *data)
 	return MNL_CB_OK;
 }
 
+/* The kernel's count of what is in a table: chains, sets and maps, flowtables, stateful objects. */
+static int on_use(const struct nlmsghdr *msg, void *data)
+{
+	const struct nlattr *attr = nftx_attr_find(msg, NFTA_TABLE_USE);
+
+	if (attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		*(uint32_t *)data = ntohl(mnl_attr_get_u32(attr));
+	return MNL_CB_OK;
+}
+
 static int list_chains(struct nftx_sock *sock, uint8_t family, struct chains_ctx *ctx)
 {
 	char buf[512];
 	struct nlmsghdr *msg;
+	uint32_t use = 0;
 	int ret;
 
 	ctx->out.count = 0;
@@ -90,6 +101,12 @@ static int list_chains(struct nftx_sock *sock, uint8_t family, struct chains_ctx
 	ret = nftx_ask(sock, msg, on_chain, ctx);
 	if (ret < 0 || ctx->out.count == 0)
 		return ret;
+	msg = nftx_request(sock, buf, NFT_MSG_GETTABLE, family, NLM_F_ACK);
+	mnl_attr_put_strz(msg, NFTA_TABLE_NAME, NFTX_TABLE);
+	ret = nftx_ask(sock, msg, on_use, &use);
+	if (ret < 0)
+		return ret == -ENOENT ? -EINTR : ret; /* gone since: look again */
+	ctx->out.others = use > ctx->out.count ? use - ctx->out.count : 0;
 	msg = nftx_request(sock, buf, NFT_MSG_GETRULE, family, NLM_F_DUMP);
 	mnl_attr_put_strz(msg, NFTA_RULE_TABLE, NFTX_TABLE);
 	return nftx_ask(sock, msg, on_rule, ctx);

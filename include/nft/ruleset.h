@@ -59,6 +59,7 @@ struct nftx_chain_count {
 struct nftx_chains {
 	struct nftx_chain_count *list; /* sorted by chain and number */
 	size_t count;
+	size_t others;  /* whatever else is in it: sets, maps, stateful objects, flowtables */
 	bool rewritten; /* some rule is not the one that was written with the table */
 };
 
@@ -67,7 +68,7 @@ size_t nftx_ruleset_chains(const struct nftx_options *options,
                            struct nftx_chain_count list[static NFTX_CHAINS_MAX]);
 
 /** nftx_ruleset_is_intact() - are @chains those of the layout, and remember-T, with all their rules
- *  as they were written?
+ *  as they were written, and as many maps beside them, and nothing else?
  */
 bool nftx_ruleset_is_intact(const struct nftx_options *options, const struct nftx_chains *chains);
 

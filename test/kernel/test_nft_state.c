@@ -425,7 +425,8 @@ static bool is_intact(struct nftx_sock *sock)
 	return intact;
 }
 
-/* Nobody can change a rule, delete one, or add a rule or a chain without being noticed. */
+/* Nobody can change a rule, delete one, or add a rule, a chain or anything else that is no element
+ * without being noticed. */
 static void notices_changed_rules(void **unused)
 {
 	static const char *const crimes[] = {
@@ -436,6 +437,9 @@ static void notices_changed_rules(void **unused)
 		"add chain ip kubenft mine",
 		"flush chain ip6 kubenft remember-10800",
 		"flush chain ip kubenft remember-10; add rule ip kubenft remember-10 accept",
+		"add set ip kubenft mine { type inet_service; }",
+		"add map ip6 kubenft mine { type inet_service : verdict; }",
+		"add counter ip kubenft mine",
 	};
 
 	(void)unused;
