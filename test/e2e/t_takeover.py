@@ -6,15 +6,12 @@ import time
 
 import kube_proxy
 import load
-import objects
-import probes
+from exposure import Exposed
 from harness import Skip, test
 from objects import port
-from t_lifecycle import ONE, THREE
+from stream import STABLE, Held, History, groups, judge
+from t_lifecycle import ONE
 from topology import NODE, pod_address, remote_address
-
-HELD = 200
-RATE = 600  # new connections a second
 
 
 @contextlib.contextmanager
@@ -32,49 +29,74 @@ def _tables(t):
     return sorted(line for line in t.tables() if "kube" in line)
 
 
-@test(quick=True)
-def from_kube_proxys_nftables_mode_it_is_one_transaction_and_no_connection_notices(t):
-    node_port = t.world.node_port()
-    entries = [port(80, "web", "TCP", node_port), port(80, "dns", "UDP", node_port)]
-    web = t.service("web", entries)
-    hold = t.service("hold", [port(80)], families=(4,))
-    empty = t.service("empty", [port(80)], families=(4,))
-    backends = {4: THREE, 6: [pod_address(11, 6), remote_address(1, 6)]}
-    services = [(web, {f: [(b, 8080) for b in backends[f]] for f in (4, 6)}),
-                (hold, {4: [(b, 7000) for b in THREE]}), (empty, {})]
-    with _kube_proxy(t, services):
-        t.refused(t.client, "udp", empty.ip(4), 80)
-        t.answered_by(t.client, "tcp", web.ip(4), 80, THREE)
-        held = [t.hold(client, hold.ip(4), 80)
-                for client in (t.client, t.node) for _ in range(HELD // 2)]
-        t.write(web, *(t.web_slice(web, backends[f]) for f in (4, 6)), hold,
-                objects.endpoint_slice(hold, THREE, ((7000, "", "TCP"),)), empty)
-        inside = [probes.Job(t.client, protocol, web.ip(family), 80)
-                  for protocol in ("tcp", "udp") for family in (4, 6)]
-        outside = [probes.Job(t.external, protocol, NODE[family], node_port)
-                   for protocol in ("tcp", "udp") for family in (4, 6)]
-        heard = t.transactions()
-        with load.Load(t.directory, [(inside, RATE // 2), (outside, RATE // 2)]) as stream:
-            time.sleep(1)  # of load on kube-proxy's tables
-            daemon = t.run()
-            switched = heard.wait(daemon.pid)[0].at  # read a little later than it happened
-            end = time.monotonic() + 1.5
-            while time.monotonic() < end:  # of load on ours
-                t.equal("long-lived connections that work", HELD, sum(c.works() for c in held))
-        t.equal("transactions of the daemon", 1, len(heard.of(daemon.pid)))
-        t.equal("tables", ["table ip kubenft", "table ip6 kubenft"], _tables(t))
+# What kube-proxy led to and is gone since, and what has come since.
+BEFORE = {f: STABLE[f] + [remote_address(2, f)] for f in (4, 6)}
+AFTER = {f: STABLE[f] + [remote_address(3, f)] for f in (4, 6)}
+
+
+def _every_kind(t):
+    """Services that make kube-proxy write every kind of chain and element that it knows."""
+    world = t.world
+    named = lambda: [port(80, "web", "TCP", world.node_port()), port(80, "dns", "UDP")]
+    return [t.service("local", named(), externalTrafficPolicy="Local",
+                      internalTrafficPolicy="Local"),
+            t.service("sticky", named(), sessionAffinity="ClientIP"),
+            t.service("fenced", named(), type="LoadBalancer",
+                      loadBalancerSourceRanges=["198.19.0.0/16", "2001:db8:19::/64"],
+                      externalIPs=list(world.external_ips().values()),
+                      ingress=[{"ip": a} for a in world.external_ips().values()])]
+
+
+def _switch(t, service, others, held):
+    """Start kubenft on top of kube-proxy's tables; the history of the load's endpoints."""
+    history = History(frozenset(BEFORE[4] + BEFORE[6]))
+    heard = t.transactions()
+    t.write(service, *(service.slice(AFTER[f]) for f in (4, 6)), *held.things, *others)
+    time.sleep(1)  # of load on kube-proxy's tables
+    held.all_work()
+    written = time.monotonic()
+    daemon = t.run()
+    history.add(written, heard.wait(daemon.pid)[0].at, frozenset(AFTER[4] + AFTER[6]))
+    held.all_work()
+    time.sleep(1)  # of load on ours
+    held.all_work()
+    t.equal("transactions of the daemon", 1, len(heard.of(daemon.pid)))
+    t.equal("tables", ["table ip kubenft", "table ip6 kubenft"], _tables(t))
     t.true("the log says so", "tables of kube-proxy removed in the same transaction\" tables=2" in
            daemon.log(), daemon.log())
+    return history
+
+
+@test(quick=True)
+def from_kube_proxys_nftables_mode_it_is_one_transaction_and_no_connection_notices(t):
+    service, held = Exposed(t.world), Held(t)
+    empty = t.service("empty", [port(80, "", "TCP", t.world.node_port())])
+    kinds = _every_kind(t)
+    rules = [(s, {f: [(b, 8080) for b in BEFORE[f]] for f in (4, 6)}) for s in (service, *kinds)]
+    rules += [(held.service, {f: [(b, 7000) for b in STABLE[f]] for f in (4, 6)}), (empty, {})]
+    others = [thing for s in kinds for thing in
+              (s, *(t.web_slice(s, AFTER[f]) for f in (4, 6)))] + [empty]
+    with _kube_proxy(t, rules):
+        t.refused(t.client, "udp", empty.ip(4), 80)
+        t.refused(t.external, "tcp", NODE[4], empty.ports[0]["nodePort"])
+        t.answered_by(t.client, "tcp", service.ip(4), 80, BEFORE[4])
+        for family in (4, 6):
+            t.answered_by(t.client, "tcp", kinds[0].ip(family), 80, BEFORE[family][:2])
+            t.equal("endpoints of a sticky client", 1, len({r.backend for r in t.connect_many(
+                t.client, "tcp", kinds[1].ip(family), 80, 20)}))
+        t.dropped(t.external, "tcp", kinds[2].ingress[0]["ip"], 80)
+        held.connect()
+        with load.Load(t.directory, groups(t, service)) as stream:
+            history = _switch(t, service, others, held)
     visits = stream.visits()
-    counts = (sum(v.ended < switched for v in visits), sum(v.began > switched for v in visits))
-    print(f"# {len(visits)} new connections, {counts[0]} before and {counts[1]} after, "
-          f"{HELD} long-lived ones")
+    switched = history.states[-1]
+    counts = (sum(v.ended < switched.written for v in visits),
+              sum(v.began > switched.seen for v in visits))
     t.true("some before, some after", min(counts) > 20, counts)
-    t.equal("failed connections, and segments sent again", ([], []),
-            ([v for v in visits if v.outcome != probes.ANSWERED], [v for v in visits if v.resent]))
-    t.equal("answered by others than the endpoints", [],
-            [v for v in visits if v.backend not in backends[4] + backends[6]])
+    judge(t, f"{counts[0]} before and {counts[1]} after a switch from kube-proxy", history, visits)
     t.refused(t.client, "tcp", empty.ip(4), 80)
+    t.answered_by(t.client, "tcp", kinds[0].ip(4), 80, AFTER[4][:2])
+    t.dropped(t.external, "tcp", kinds[2].ingress[0]["ip"], 80)
 
 
 @test()
