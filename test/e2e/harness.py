@@ -105,9 +105,10 @@ def select(pattern, modules, only_quick):
 class World:
     """What all tests share: the machines, the servers, addresses not used before."""
 
-    def __init__(self, binary, load_seconds):
-        """@load_seconds: how long a test under load goes on."""
+    def __init__(self, binary, load_seconds, seed=None):
+        """@load_seconds: how long a test under load goes on.  @seed: of what happens at random."""
         self.load_seconds = load_seconds
+        self.seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
         self.directory = tempfile.mkdtemp(prefix="kubenft-e2e-")
         os.chmod(self.directory, 0o755)
         # Where an unprivileged user can run it, too.
