@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """diff against the kernel's tables, in all its forms, and how it ends."""
 
+import glob
 import json
 import os
 import pty
@@ -12,7 +13,7 @@ from daemon import CIDR_ARGS, NODE_ARGS, until
 from harness import Skip, test, test_rows
 from objects import endpoint, port
 from t_lifecycle import AS_NOBODY
-from topology import pod_address, remote_address
+from topology import NODE_NAME, pod_address, remote_address
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.append(os.path.join(HERE, "../golden"))
@@ -61,6 +62,32 @@ FOREIGN = [
      ["node", "+ hairpin of local endpoint {one}"]),
     ("flushing_a_chain", "flush chain ip kubenft services",
      ["node", "~ table ip kubenft (rules changed by somebody else)"]),
+    ("adding_a_rule", "insert rule ip6 kubenft refuse accept",
+     ["node", "~ table ip6 kubenft (rules changed by somebody else)"]),
+    ("adding_a_set", "add set ip kubenft mine {{ type inet_service; }}",
+     ["node", "~ table ip kubenft (rules changed by somebody else)"]),
+    ("turning_a_backend_elsewhere",
+     "delete element ip kubenft backends {{ {ip} . tcp . 80 . 1 }}\n"
+     "add element ip kubenft backends {{ {ip} . tcp . 80 . 1 : 10.9.9.9 . 99 }}",
+     ["default/web:web/TCP", "+ endpoint {two}:8080", "- endpoint 10.9.9.9:99 (endpoint gone)"]),
+    ("sending_a_frontend_astray",
+     "delete element ip kubenft frontends {{ {ip} . tcp . 80 }}\n"
+     "add element ip kubenft frontends {{ {ip} . tcp . 80 : goto refuse }}",
+     ["default/web:web/TCP",
+      "~ frontend {ip}:80 ClusterIP, refuses -> serves, 0 -> 2 endpoints "
+      "(changed by somebody else)"]),
+    ("making_a_frontend_an_external_one",
+     "add element ip kubenft external-cluster {{ {ip} . tcp . 80 }}",
+     ["default/web:web/TCP",
+      "~ frontend {ip}:80 ClusterIP, external -> ClusterIP"]),
+    ("adding_a_source_range",
+     "add element ip kubenft allowed-sources {{ {ip} . tcp . 80 . 10.0.0.0/8 }}",
+     ["default/web:web/TCP",
+      "~ frontend {ip}:80 ClusterIP, 1 -> 0 sources (changed by somebody else)"]),
+    ("putting_another_layout_in_its_place",
+     "delete table ip kubenft\nadd table ip kubenft {{ comment \"kubenft ruleset 1\"; }}",
+     ["node", "~ table ip kubenft (another layout: 'kubenft ruleset 1', would be "
+      "'kubenft ruleset 2 pods=cidr')"]),
     ("deleting_a_table", "delete table ip6 kubenft", ["node",
                                                       "+ table ip6 kubenft (table missing)"]),
 ]
@@ -75,7 +102,7 @@ def foreign_change(t, _, command, expected):
     t.nft_ok("-f", "-", stdin=command.format(ip=service.ip(4), one=ONE) + "\n")
     lines = _lines(t)
     for line in expected:
-        line = line.format(ip=service.ip(4), one=ONE)
+        line = line.format(ip=service.ip(4), one=ONE, two=TWO)
         t.true(f"there is the line {line!r}", line in lines, *lines)
     t.true("JSON says so, too", not _json(t)["inSync"])
 
@@ -97,6 +124,50 @@ def diff_knows_why_endpoints_go(t):
             f"+ endpoint {remote_address(3, 4)}:8080",
         ], lines[at + 1:at + 5])
     t.equal("counts", "2 to add, 6 to remove, 0 to change", lines[-1])
+
+
+@test()
+def diff_says_what_another_size_of_the_affinity_map_costs(t):
+    service, piece = t.web([ONE])
+    t.run(service, piece, args=("--affinity-size=1000",)).stop_gracefully()
+    for size, expected in ((2000, "room for 1000 -> 2000 clients"),
+                           (500, "room for 1000 -> 500 clients (records would be lost)")):
+        done = t.diff(f"--affinity-size={size}")
+        t.equal("diff", (1, "node\n" + "".join(
+            f"  ~ affinity map of {family}, {expected}\n" for family in ("ip", "ip6")) +
+            "0 to add, 0 to remove, 2 to change\n"), (done.returncode, done.stdout))
+        value = json.loads(t.diff("-o", "json", f"--affinity-size={size}").stdout)
+        t.equal("faults of the JSON", [], schema.faults(value, SCHEMA))
+
+
+@test()
+def diff_names_endpoints_beyond_the_bound_for_local_ones(t):
+    service = t.service("many", [port(80)], families=(4,), internalTrafficPolicy="Local")
+    addresses = [f"10.244.0.{i}" for i in range(1, 255)] + \
+        [f"10.244.3.{i}" for i in range(1, 255)] + [f"10.244.4.{i}" for i in range(1, 7)]
+    here = lambda some: objects.endpoint_slice(
+        service, [{"addresses": [a], "nodeName": NODE_NAME} for a in some])
+    old, new = t.directory + "/old.yaml", t.directory + "/new.yaml"
+    t.write(service, here(addresses[2:]), path=old)
+    t.write(service, here(addresses), path=new)
+    done = t.command("diff", "--from", old, "--to", new, *NODE_ARGS, *CIDR_ARGS)
+    t.equal("diff", [
+        "default/many/TCP", *(f"  + endpoint {a}:8080" for a in addresses[:2]),
+        *(f"  - endpoint {a}:8080 (too many endpoints)" for a in addresses[512:]),
+        f"2 to add, {len(addresses) - 512} to remove, 0 to change"], done.stdout.splitlines())
+
+
+@test()
+def each_reason_that_diff_can_give_has_a_case(t):
+    texts = []
+    for path in [*glob.glob(os.path.join(HERE, "../golden/*/want.txt")), __file__]:
+        with open(path, encoding="utf-8") as file:
+            texts.append(file.read())
+    reasons = SCHEMA["$defs"]["reason"]["enum"]
+    t.true("there are reasons", len(reasons) > 20)
+    t.equal("reasons without a case", [], [
+        reason for reason in reasons
+        if not any(f"({reason}{end}" in text for text in texts for end in (")", ":"))])
 
 
 @test()
@@ -159,6 +230,10 @@ def diff_ends_in_a_pipeline_as_it_should(t):
             t.equal(f"exit status of diff -o {form} of {source}", status, done.returncode,
                     done.stderr)
             t.equal("is there output", status != 2, bool(done.stdout))
+    for new, status in ((t.source, 0), (t.directory + "/new.yaml", 1), ("/nonexistent", 2)):
+        done = t.node.command("bash", "-c", script, "-", t.binary, "diff", "--from", t.source,
+                              "--to", new, *NODE_ARGS, *CIDR_ARGS)
+        t.equal(f"exit status of diff to {new}", status, done.returncode, done.stderr)
     script = '"$@" >/dev/full'
     done = t.node.command("bash", "-c", script, "-", t.binary, "diff", "--source", t.source,
                           *NODE_ARGS, *CIDR_ARGS)
