@@ -227,7 +227,12 @@ class Table:
         listed = t.nft("-j", "list", "table", name, "kubenft")
         if listed.returncode != 0:
             return
-        for item in json.loads(listed.stdout)["nftables"]:
+        try:
+            items = json.loads(listed.stdout)["nftables"]
+        except json.JSONDecodeError:  # somebody else's, or caught while it changed
+            self.frame["cannot be read", ""] = listed.stdout[:500]
+            return
+        for item in items:
             (kind, value), = item.items()
             if kind == "metainfo":
                 continue
