@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import socket
 
@@ -11,12 +12,23 @@ from daemon import Skip
 _PIDFD_GETFD = 438
 _NETLINK_NETFILTER = "12"
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 
 def _netlink_inodes(pid):
     """{inode: port id} of its sockets that speak with netfilter."""
     with open(f"/proc/{pid}/net/netlink", encoding="ascii") as file:
         lines = [line.split() for line in list(file)[1:]]
     return {fields[9]: int(fields[2]) for fields in lines if fields[1] == _NETLINK_NETFILTER}
+
+
+def _socket_inode(pid, name):
+    """Of a descriptor; None when it is no socket, or not open any more."""
+    try:
+        target = os.readlink(f"/proc/{pid}/fd/{name}")
+    except FileNotFoundError:
+        return None
+    return target[8:-1] if target.startswith("socket:[") else None
 
 
 @contextlib.contextmanager
@@ -32,14 +44,12 @@ def netlink_sockets(pid):
         stack.callback(os.close, pidfd)
         found = {}
         for name in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                target = os.readlink(f"/proc/{pid}/fd/{name}")
-            except FileNotFoundError:
-                continue  # closed since
-            if not target.startswith("socket:[") or target[8:-1] not in inodes:
+            inode = _socket_inode(pid, name)
+            if inode not in inodes:
                 continue
-            fd = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, pidfd, int(name), 0)
-            if fd < 0:
+            fd = _libc.syscall(_PIDFD_GETFD, pidfd, int(name), 0)
+            if fd >= 0:
+                found[inodes[inode]] = stack.enter_context(socket.socket(fileno=fd))
+            elif ctypes.get_errno() != errno.EBADF:  # else it was closed since
                 raise Skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
-            found[inodes[target[8:-1]]] = stack.enter_context(socket.socket(fileno=fd))
         yield found

@@ -45,9 +45,10 @@ class _Short:
     def __init__(self, daemon, rng):
         self.daemon = daemon
         self.before = {}
+        buffers = rng.sample(_BUFFERS, rng.randint(1, 2))
         with descriptors.netlink_sockets(daemon.pid) as sockets:
             for port, sock in sockets.items():
-                for plain, force in rng.sample(_BUFFERS, rng.randint(1, 2)):
+                for plain, _ in buffers:
                     self.before[port, plain] = sock.getsockopt(socket.SOL_SOCKET, plain) // 2
                     sock.setsockopt(socket.SOL_SOCKET, plain, 1)  # the kernel's minimum
 
