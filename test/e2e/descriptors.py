@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The sockets of another process, as sockets of ours."""
+"""The sockets of another process, as sockets of ours; and what can be done to them."""
 
 import contextlib
 import ctypes
@@ -10,6 +10,7 @@ import socket
 from daemon import Skip
 
 _PIDFD_GETFD = 438
+_FORCED = {socket.SO_SNDBUF: 32, socket.SO_RCVBUF: 33}  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
 _NETLINK_NETFILTER = "12"
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -53,3 +54,30 @@ def netlink_sockets(pid):
             elif ctypes.get_errno() != errno.EBADF:  # else it was closed since
                 raise Skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
         yield found
+
+
+class SmallBuffers:
+    """A process's netlink sockets, with buffers of the kernel's smallest size: a batch of some
+    kilobytes, a second answer or notice has no room. Nothing keeps the sockets open meanwhile."""
+
+    def __init__(self, pid, *options):
+        """@options: socket.SO_SNDBUF and socket.SO_RCVBUF, or one of both."""
+        self.pid = pid
+        self._before = {}
+        with netlink_sockets(pid) as sockets:
+            for port, sock in sockets.items():
+                for option in options:
+                    size = sock.getsockopt(socket.SOL_SOCKET, option) // 2  # the kernel doubles it
+                    self._before[port, option] = size
+                    sock.setsockopt(socket.SOL_SOCKET, option, 1)
+
+    def end(self):
+        """The buffers are as they were. The process must be the same still."""
+        with netlink_sockets(self.pid) as sockets:
+            for (port, option), size in self._before.items():
+                if port not in sockets:
+                    continue
+                try:
+                    sockets[port].setsockopt(socket.SOL_SOCKET, _FORCED[option], size)
+                except PermissionError:
+                    sockets[port].setsockopt(socket.SOL_SOCKET, option, size)

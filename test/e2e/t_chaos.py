@@ -25,9 +25,6 @@ HASTE = ("--iptables-sync-period=500ms", "--kube-api-qps=-1")
 PATIENCE = 60.0  # until the kernel is right again, on a busy machine, with sanitizers
 LASTS = 0.05  # and then it stays so
 
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
-_BUFFERS = ((socket.SO_SNDBUF, _SO_SNDBUFFORCE), (socket.SO_RCVBUF, _SO_RCVBUFFORCE))
-
 # What the daemons said, for whoever wants to know what a run was worth.
 WORDS = {"syncs": '"synced"', "repairs": '"tables repaired"', "losses of notices":
          '"it is not known what others have done', "batches too large": "does not fit",
@@ -37,30 +34,6 @@ WORDS = {"syncs": '"synced"', "repairs": '"tables repaired"', "losses of notices
 _VERDICT_MAPS = ("frontends", "restricted-frontends", "sticky-frontends", "local-frontends",
                  "cluster-frontends", "sticky-timeouts")
 _CHAINS = ("services", "after-dnat", "refuse", "sticky", "slots-4", "pick-2", "local-only")
-
-
-class _Short:
-    """Buffers of the daemon's sockets that were made small; what they were."""
-
-    def __init__(self, daemon, rng):
-        self.daemon = daemon
-        self.before = {}
-        buffers = rng.sample(_BUFFERS, rng.randint(1, 2))
-        with descriptors.netlink_sockets(daemon.pid) as sockets:
-            for port, sock in sockets.items():
-                for plain, _ in buffers:
-                    self.before[port, plain] = sock.getsockopt(socket.SOL_SOCKET, plain) // 2
-                    sock.setsockopt(socket.SOL_SOCKET, plain, 1)  # the kernel's minimum
-
-    def end(self):
-        with descriptors.netlink_sockets(self.daemon.pid) as sockets:
-            for (port, plain), size in self.before.items():
-                if port in sockets:
-                    option = dict(_BUFFERS)[plain]
-                    try:
-                        sockets[port].setsockopt(socket.SOL_SOCKET, option, size)
-                    except PermissionError:
-                        sockets[port].setsockopt(socket.SOL_SOCKET, plain, size)
 
 
 def _nft_key(key):
@@ -135,7 +108,8 @@ class Chaos:
 
     def memory_is_short(self):
         if self.short is None:
-            self.short = _Short(self.daemon, self.rng)
+            options = self.rng.sample((socket.SO_SNDBUF, socket.SO_RCVBUF), self.rng.randint(1, 2))
+            self.short = descriptors.SmallBuffers(self.daemon.pid, *options)
         self._change(15)
 
     def server_goes_away(self):
