@@ -230,14 +230,12 @@ void guard_before_sync(struct guard *guard)
 		guard->generation = 0;
 }
 
-/* Listens from now on; if anybody but us has written since guard_before_sync(), it is in doubt what
- * he has done. */
-static void listen_again(struct guard *guard)
+/* If anybody but us has written since guard_before_sync(), it is in doubt what he has done. */
+static void doubt_others(struct guard *guard)
 {
 	uint32_t generation;
 	struct err err = { 0 };
 
-	start_listening(guard);
 	if (nftx_sock_generation(guard->sock, &generation, &err) < 0 || guard->generation == 0 ||
 	    generation != guard->generation + 1)
 		drift_doubted(&guard->drift, clock_us());
@@ -257,10 +255,17 @@ void guard_after_sync(struct guard *guard, const struct sync_report *report)
 		         LOG_U64("pid", known ? drift->last.pid : 0),
 		         LOG_U64("since_notice_us", now - noticed_us),
 		         LOG_U64("repairs", drift->repairs));
-	if (sync_owns(guard->sync))
+	if (sync_owns(guard->sync)) {
 		stop_listening(guard);
-	else if (!guard->listening)
-		listen_again(guard);
+		/* a table that was everybody's may have changed after we had looked into it, and
+		 * before it was ours */
+		if (!guard->owning)
+			doubt_others(guard);
+	} else if (!guard->listening) {
+		start_listening(guard);
+		doubt_others(guard);
+	}
+	guard->owning = sync_owns(guard->sync);
 	guard->listen_on = false;
 	turn(guard);
 }

@@ -5,7 +5,8 @@
 /*
  * Our tables, guarded against others, on the loop.
  *
- * Where they are owned there is nothing to guard: the kernel does. Else other
+ * Where they are owned there is nothing to guard: the kernel does, from the end of
+ * the first refill on, after which we look if others wrote meanwhile. Else other
  * processes' transactions are listened to from the end of a refill on, and what one
  * did to our tables is repaired by another refill, when cmd/drift.h says so. And
  * once in a while, owned or not, all of it is compared with what it shall be.
@@ -32,6 +33,7 @@ struct guard {
 
 	struct nftx_monitor *monitor; /* NULL until it is needed */
 	bool listening;
+	bool owning;         /* the tables are ours alone, since an earlier refill */
 	bool listen_on;      /* also during the next refill */
 	uint32_t generation; /* before the refill; 0: not known */
 	bool told;           /* that we back off */

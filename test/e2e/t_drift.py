@@ -245,33 +245,64 @@ def thousands_of_transactions_on_other_tables_do_not_load_the_daemon(t):
     t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
 
 
-@test()
-def where_others_wrote_while_nobody_listened_the_daemon_looks_or_refills(t):
-    service, piece = t.web(THREE)
+@contextlib.contextmanager
+def _writing(t, write):
+    """Meanwhile, somebody does write(transactions.Writer) all the time."""
     end = threading.Event()
 
-    def write():
+    def work():
         with transactions.Writer(t.node) as writer:
             while not end.is_set():
-                writer.toggle("neighbour", 20)
-    thread = threading.Thread(target=write, daemon=True)
+                write(writer)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        daemon = t.run(service, piece, args=PLAIN)
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+@test_rows([("owned", ()), ("plain", PLAIN)],
+           "where_others_wrote_during_the_first_refill_of_{0}_tables_the_daemon_looks_or_refills")
+def written_during_refill(t, _, args):
+    service, piece = t.web(THREE)
+    with _writing(t, lambda writer: writer.toggle("neighbour", 20)):
+        t.write(service, piece, *_hundred_services(t))
+
+        def in_doubt():  # unless the writer had no processor just then
+            daemon = t.run(args=args)
+            if _state(daemon)["notices_lost"] != "0":
+                return daemon
+            daemon.stop_gracefully()
+            return None
+        daemon = until(in_doubt, "a daemon that knows of others who write")
+
         def resolved():  # a refill, where the ruleset never stands still for a look
             state = _state(daemon)
             return int(state["looks"]) + int(state["repairs"]) > 0
         until(resolved, "a look after the first refill, or another refill")
         t.equal("what looks found", "0", _state(daemon)["looks_that_found"])
-        mark = daemon.mark()
-        t.nft_ok("delete", "table", "ip6", "kubenft")
-        daemon.wait_log(REPAIRED, mark)
-    finally:
-        end.set()
-        thread.join()
-        t.nft("delete", "table", "ip", "neighbour")
+        if not _owned_where_possible(t):
+            mark = daemon.mark()
+            t.nft_ok("delete", "table", "ip6", "kubenft")
+            daemon.wait_log(REPAIRED, mark)
+    t.nft("delete", "table", "ip", "neighbour")
     until(lambda: t.diff().returncode == 0, "the kernel is in sync")
     t.answered_by(t.client, "tcp", service.ip(4), 80, THREE)
+
+
+@test()
+def what_somebody_puts_into_a_table_while_the_daemon_takes_it_over_does_not_stay(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, *_hundred_services(t))
+    if not _owned_where_possible(t):
+        raise Skip("this kernel has no owned tables")
+    for _ in range(20):
+        daemon.stop_gracefully()
+        with _writing(t, lambda writer: writer.toggle_chain("kubenft", "mine")):
+            daemon = t.run()
+        until(lambda: t.diff().returncode == 0, "the kernel is in sync", patience=5)
 
 
 def _overflow(t):

@@ -2,6 +2,7 @@
 """The kernel's own word on who committed what: nf_tables' generation notices. And transactions of
 our own, thousands in a second."""
 
+import random
 import select
 import socket
 import struct
@@ -20,7 +21,7 @@ _GEN_PROC_NAME = 3
 
 _NLM_F_REQUEST, _NLM_F_CREATE = 0x1, 0x400
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-_NEWTABLE, _NEWSETELEM = 10 << 8, 10 << 8 | 12
+_NEWTABLE, _NEWCHAIN, _DELCHAIN, _NEWSETELEM = (10 << 8 | kind for kind in (0, 3, 5, 12))
 _NESTED = 0x8000
 
 # at: time.monotonic() when it was read.
@@ -135,6 +136,17 @@ class Writer:
                                    _attribute(2, struct.pack("!I", flags)))) for flags in (1, 0)]
         for i in range(count):
             self.sock.send(batches[i % 2])
+
+    def toggle_chain(self, table, chain):
+        """Two transactions, if they are allowed: an IPv4 table gets a chain and loses it."""
+        names = _attribute(1, table.encode() + b"\0") + _attribute(3, chain.encode() + b"\0")
+        for kind, flags in ((_NEWCHAIN, _NLM_F_CREATE), (_DELCHAIN, 0)):
+            self.sock.send(_batch(_message(kind, flags, 2, 0, names)))
+            self.pause()
+
+    def pause(self):
+        """Some milliseconds, any."""
+        time.sleep(random.uniform(0, 0.004))
 
 
 def add_address(sock, table, name, address):
