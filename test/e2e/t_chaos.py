@@ -197,7 +197,7 @@ class Chaos:
             f"add rule {table} {chain} {drop}",
             f"insert rule {table} {chain} counter accept",
             f"add chain {table} mine\nadd rule {table} mine drop",
-            f"add chain {table} mine {hook}\nadd rule {table} mine {drop}",
+            f"add chain {table} hooked {hook}\nadd rule {table} hooked {drop}",
             f"flush chain {table} input\ndelete chain {table} input",
             f"add table {table} {{ flags dormant; }}",
             f"add set {table} s {{ type inet_service; elements = {{ 7 }}; }}",
