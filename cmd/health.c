@@ -21,10 +21,11 @@ static void keep_text(char *out, size_t size, const char *text)
 	(void)snprintf(out, size, "%s", text != NULL ? text : "");
 }
 
-void health_init(struct health *health, uint64_t now_us, uint64_t timeout_us)
+void health_init(struct health *health, uint64_t now_us, uint64_t timeout_us, uint64_t idle_us)
 {
 	*health = (struct health){
 		.timeout_us = timeout_us,
+		.idle_us = idle_us,
 		.started_us = now_us,
 		.pending_us = now_us, /* what a start brings is not in the kernel yet */
 	};
@@ -179,7 +180,7 @@ static void judge_sync(const struct health *health, uint64_t now_us, struct heal
 		return;
 	fail(out, HEALTH_HEALTHZ);
 	/* nothing may be written before everything was listed: then no try is due */
-	if (health->listed && idle >= health->timeout_us + HEALTH_IDLE_US) {
+	if (health->listed && idle >= health->timeout_us + health->idle_us) {
 		fail(out, HEALTH_HEALTHZ | HEALTH_LIVEZ);
 		SAY(out, "a change waits for %u s, and no sync was tried for %u s", seconds(waits),
 		    seconds(idle));

@@ -16,7 +16,7 @@
  * | watch  | no word from the API server for HEALTH_WATCH_OLD_US       |          |        |         |
  * |        | ... and for HEALTH_WATCH_HUNG_US it was not even asked    | red      | red    |         |
  * | sync   | a change is not in the kernel for timeout_us              | red      |        |         |
- * |        | ... and for that long and HEALTH_IDLE_US nobody tried     | red      | red    |         |
+ * |        | ... and for that long and idle_us nobody tried            | red      | red    |         |
  * |        | Services are left out because the kernel refuses them     |          |        |         |
  * | drift  | others undo repairs of our tables again and again         |          |        |         |
  * |        | ... and they are not repaired for timeout_us              | red      |        |         |
@@ -41,7 +41,7 @@
 #include "cmd/http.h"
 
 #define HEALTH_TIMEOUT_US 60000000u /* twice kube-proxy's syncPeriod */
-#define HEALTH_IDLE_US 60000000u    /* longer than the longest pause between two tries */
+#define HEALTH_IDLE_US 60000000u    /* nobody tries a sync that is due, by default */
 #define HEALTH_WATCH_OLD_US 300000000u
 #define HEALTH_WATCH_HUNG_US 900000000u /* a watch is asked anew after 10 minutes at most */
 #define HEALTH_STALL_US 50000u          /* a turn of the loop longer than that is a stall */
@@ -58,6 +58,7 @@ struct health_now {
 /** What was observed. Times are clock_us(), 0: never. Fill it through the functions below. */
 struct health {
 	uint64_t timeout_us;
+	uint64_t idle_us;
 	uint64_t started_us;
 
 	bool listed;                      /* all was read at least once, and may be written */
@@ -85,8 +86,11 @@ struct health {
 	uint64_t longest_at_us;
 };
 
-/** health_init() - the daemon starts. */
-void health_init(struct health *health, uint64_t now_us, uint64_t timeout_us);
+/** health_init() - the daemon starts.
+ *
+ * @idle_us: not shorter than the longest pause between two tries of a sync that fails.
+ */
+void health_init(struct health *health, uint64_t now_us, uint64_t timeout_us, uint64_t idle_us);
 
 /** health_source() - how the source is now.
  *

@@ -392,6 +392,12 @@ static void open_tally(struct monitor *m)
 	metrics_keep_elsewhere(m->metrics, METRIC_SERVICE_CONNECTIONS, write_tally, m);
 }
 
+/* A sync that fails is tried again after the syncPeriod at the latest. */
+static uint64_t longest_pause(const struct options *options)
+{
+	return options->sync_period_us > HEALTH_IDLE_US ? options->sync_period_us : HEALTH_IDLE_US;
+}
+
 int monitor_open(const struct monitor_setting *setting, struct monitor **out, struct err *err)
 {
 	struct monitor *m = xcalloc(1, sizeof(*m));
@@ -404,7 +410,8 @@ int monitor_open(const struct monitor_setting *setting, struct monitor **out, st
 	m->census = census_new();
 	m->census_seen = UINT64_MAX; /* nothing was followed yet */
 	health_init(&m->health, clock_us(),
-	            HEALTH_TIMEOUT_US + setting->options->min_sync_period_us);
+	            HEALTH_TIMEOUT_US + setting->options->min_sync_period_us,
+	            longest_pause(setting->options));
 	monitor_changed(m, m->health.started_us);
 	metrics_set(m->metrics, METRIC_PROCESS_START, (double)m->started_ns / 1e9, NO_LABELS);
 	metrics_set(m->metrics, METRIC_BUILD_INFO, 1, LABELS(version));

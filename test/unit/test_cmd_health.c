@@ -392,7 +392,7 @@ static void judges_lives(void **state)
 		struct health health;
 
 		print_message("  - %s\n", row->what);
-		health_init(&health, at(0).us, HEALTH_TIMEOUT_US);
+		health_init(&health, at(0).us, HEALTH_TIMEOUT_US, HEALTH_IDLE_US);
 		for (size_t k = 0; k < MAX_EVENTS && row->life[k].what != END; k++)
 			happens(&health, &row->life[k]);
 		for (size_t k = 0; k < ARRAY_LEN(paths); k++) {
@@ -416,6 +416,24 @@ static void judges_lives(void **state)
 	}
 }
 
+/* After failures the pause grows to syncPeriod, here ten minutes; a restart would not cure them. */
+static void waits_for_the_longest_pause(void **state)
+{
+	static const struct event life[] = { WELL, { 10, CHANGE }, { 20, REFUSAL } };
+	struct health_verdict verdict;
+	struct health health;
+
+	(void)state;
+	health_init(&health, at(0).us, HEALTH_TIMEOUT_US, 600 * S);
+	for (size_t i = 0; i < ARRAY_LEN(life); i++)
+		happens(&health, &life[i]);
+	health_judge(&health, at(20 + 600 + 59).us, &verdict);
+	assert_false(verdict.healthy);
+	assert_true(verdict.alive);
+	health_judge(&health, at(20 + 600 + 60).us, &verdict);
+	assert_false(verdict.alive);
+}
+
 /* The bodies, to the letter (behaviour, section 5.6). */
 static void speaks_as_kube_proxy(void **state)
 {
@@ -424,7 +442,7 @@ static void speaks_as_kube_proxy(void **state)
 	struct health health;
 
 	(void)state;
-	health_init(&health, at(0).us, HEALTH_TIMEOUT_US);
+	health_init(&health, at(0).us, HEALTH_TIMEOUT_US, HEALTH_IDLE_US);
 	ask(&health, 0, "/healthz", "", &answer);
 	assert_string_equal(answer.body.text,
 	                    "{\"lastUpdated\":\"0001-01-01T00:00:00Z\","
@@ -474,7 +492,7 @@ static void tells_liveness_from_health(void **state)
 	struct health health;
 
 	(void)state;
-	health_init(&health, at(0).us, HEALTH_TIMEOUT_US);
+	health_init(&health, at(0).us, HEALTH_TIMEOUT_US, HEALTH_IDLE_US);
 	health_source(&health, true, NULL);
 	health_synced(&health, at(1), NULL);
 	health_synced(&health, at(2), "refused");
@@ -494,7 +512,7 @@ static void lists_all_parts(void **state)
 	struct health health;
 
 	(void)state;
-	health_init(&health, at(0).us, HEALTH_TIMEOUT_US);
+	health_init(&health, at(0).us, HEALTH_TIMEOUT_US, HEALTH_IDLE_US);
 	health_source(&health, true, NULL);
 	health_node(&health, true, true);
 	ask(&health, 7, "/livez", "a=b&verbose=true", &answer);
@@ -526,7 +544,7 @@ static void knows_exact_paths(void **state)
 	struct health health;
 
 	(void)state;
-	health_init(&health, at(0).us, HEALTH_TIMEOUT_US);
+	health_init(&health, at(0).us, HEALTH_TIMEOUT_US, HEALTH_IDLE_US);
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		struct http_answer answer;
 
@@ -570,6 +588,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_lives),
+		cmocka_unit_test(waits_for_the_longest_pause),
 		cmocka_unit_test(speaks_as_kube_proxy),
 		cmocka_unit_test(tells_liveness_from_health),
 		cmocka_unit_test(lists_all_parts),
