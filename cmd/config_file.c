@@ -127,25 +127,6 @@ static int put_pattern(struct jsonx *jx, const cJSON *item, void *out)
 	return 0;
 }
 
-static int put_switches(struct jsonx *jx, const cJSON *item, struct strbuf *text)
-{
-	if (!cJSON_IsObject(item))
-		return jsonx_fail(jx, EINVAL, "not an object");
-	for (const cJSON *child = item->child; child != NULL; child = child->next) {
-		bool on = false;
-		int ret;
-
-		jsonx_enter(jx, child->string);
-		ret = jsonx_bool(jx, child, &on);
-		jsonx_leave(jx);
-		if (ret < 0)
-			return ret;
-		strbuf_printf(text, "%s%s=%s", text->len > 0 ? "," : "", child->string,
-		              on ? "true" : "false");
-	}
-	return 0;
-}
-
 static int put_string(struct jsonx *jx, const cJSON *item, struct strbuf *text)
 {
 	const char *string = NULL;
@@ -156,14 +137,53 @@ static int put_string(struct jsonx *jx, const cJSON *item, struct strbuf *text)
 	return ret;
 }
 
+/* The booleans of YAML 1.1, in which Kubernetes reads its files. */
+static int put_bool_word(const char *word, struct strbuf *text)
+{
+	static const char *const words[2][9] = {
+		{ "n", "N", "no", "No", "NO", "off", "Off", "OFF", NULL },
+		{ "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", NULL },
+	};
+
+	for (size_t i = 0; word != NULL && i < 2 * ARRAY_LEN(words[0]); i++) {
+		const char *known = words[i % 2][i / 2];
+
+		if (known != NULL && strcmp(word, known) == 0) {
+			strbuf_puts(text, i % 2 == 0 ? "false" : "true");
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 static int put_bool(struct jsonx *jx, const cJSON *item, struct strbuf *text)
 {
 	bool value = false;
-	int ret = jsonx_bool(jx, item, &value);
+	int ret;
 
+	if (put_bool_word(cJSON_GetStringValue(item), text) == 0)
+		return 0;
+	ret = jsonx_bool(jx, item, &value);
 	if (ret == 0)
 		strbuf_puts(text, value ? "true" : "false");
 	return ret;
+}
+
+static int put_switches(struct jsonx *jx, const cJSON *item, struct strbuf *text)
+{
+	if (!cJSON_IsObject(item))
+		return jsonx_fail(jx, EINVAL, "not an object");
+	for (const cJSON *child = item->child; child != NULL; child = child->next) {
+		int ret;
+
+		jsonx_enter(jx, child->string);
+		strbuf_printf(text, "%s%s=", text->len > 0 ? "," : "", child->string);
+		ret = put_bool(jx, child, text);
+		jsonx_leave(jx);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
 }
 
 static int put_number(struct jsonx *jx, const cJSON *item, struct strbuf *text)
@@ -227,7 +247,7 @@ static void add_wrong(struct document *d, const struct err *err)
 	diag_add(&d->reading->wrong, d->reading->path, "%s", err->msg);
 }
 
-/* The value of a setting that is there and not null. */
+/* The value of a setting that is there; null: it is not set. */
 static void take_value(struct document *d, const struct setting *setting, const cJSON *item)
 {
 	AUTO_STRBUF struct strbuf text = { 0 };
@@ -239,7 +259,7 @@ static void take_value(struct document *d, const struct setting *setting, const 
 		jsonx_note(&d->jx, "given twice, the last one counts");
 	d->seen[setting - settings_table] = true;
 	strbuf_puts(&text, "");
-	ret = put_value(&d->jx, setting, item, &text);
+	ret = cJSON_IsNull(item) ? 0 : put_value(&d->jx, setting, item, &text);
 	if (ret == 0) {
 		struct err why = { 0 };
 
@@ -249,6 +269,7 @@ static void take_value(struct document *d, const struct setting *setting, const 
 	}
 	if (ret < 0)
 		add_wrong(d, &err);
+	d->jx.err = NULL;
 }
 
 /* "logging.options" of where the walk is. */
@@ -257,6 +278,32 @@ static void put_path(const struct jsonx *jx, struct strbuf *out)
 	strbuf_clear(out);
 	for (unsigned i = 0; i < jx->depth; i++)
 		strbuf_printf(out, "%s%s", i > 0 ? "." : "", jx->path[i].key);
+}
+
+/* Is there a member of the same name before @item? The first member's prev is the last one. */
+static bool is_repeated(const cJSON *item)
+{
+	for (const cJSON *other = item->prev; other != NULL && other->next != NULL;
+	     other = other->prev)
+		if (strcmp(other->string, item->string) == 0)
+			return true;
+	return false;
+}
+
+/* As kube-proxy, which knows nothing any more of a section when another one of that name comes. */
+static void forget_section(struct document *d, const char *path)
+{
+	size_t len = strlen(path);
+
+	jsonx_note(&d->jx, "given twice, the last one counts");
+	for (size_t i = 0; i < settings_count; i++) {
+		const struct setting *setting = &settings_table[i];
+
+		if (!d->seen[i] || !str_starts(setting->path, path) || setting->path[len] != '.')
+			continue;
+		settings_forget_file(d->reading->settings, setting);
+		d->seen[i] = false;
+	}
 }
 
 /* Return: whether @item is a section to be walked. */
@@ -271,8 +318,7 @@ static bool take_member(struct document *d, const cJSON *item)
 		return false;
 	setting = settings_find_path(path.text, d->bits);
 	if (setting != NULL) {
-		if (!cJSON_IsNull(item))
-			take_value(d, setting, item);
+		take_value(d, setting, item);
 		return false;
 	}
 	if (d->jx.depth >= MAX_LEVELS || !settings_is_section(path.text, d->bits)) {
@@ -282,11 +328,14 @@ static bool take_member(struct document *d, const cJSON *item)
 		         jsonx_quote(path.text, quoted));
 		return false;
 	}
+	if (is_repeated(item))
+		forget_section(d, path.text);
 	if (cJSON_IsObject(item))
 		return true;
 	if (!cJSON_IsNull(item)) {
 		d->jx.err = &err;
 		(void)jsonx_fail(&d->jx, EINVAL, "not an object");
+		d->jx.err = NULL;
 		add_wrong(d, &err);
 	}
 	return false;

@@ -130,6 +130,14 @@ static bool is_zero(const struct setting *setting, const char *text)
 	return false;
 }
 
+void settings_forget_file(struct settings *settings, const struct setting *setting)
+{
+	struct value *value = value_of(settings, setting);
+
+	free(value->file);
+	value->file = NULL;
+}
+
 int settings_file(struct settings *settings, const struct setting *setting, const char *text,
                   struct err *err)
 {
@@ -137,8 +145,7 @@ int settings_file(struct settings *settings, const struct setting *setting, cons
 	struct strbuf canonical = { 0 };
 	int ret;
 
-	free(value->file);
-	value->file = NULL;
+	settings_forget_file(settings, setting);
 	if (is_zero(setting, text))
 		return 0;
 	ret = setting_canonical(setting, text, &canonical, err);

@@ -114,6 +114,9 @@ int settings_flag(struct settings *settings, const struct setting *setting, cons
 int settings_file(struct settings *settings, const struct setting *setting, const char *text,
                   struct err *err) MUST_CHECK;
 
+/** settings_forget_file() - the file does not have it after all. */
+void settings_forget_file(struct settings *settings, const struct setting *setting);
+
 /** settings_resolve() - decide on what counts: the default, the file, or the flag.
  *
  * @has_config: there is a --config, beside which few flags count.

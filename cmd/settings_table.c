@@ -58,7 +58,7 @@ const struct setting settings_table[] = {
 	  "text|json", "shape of the log lines on standard error" },
 	{ "log-flush-frequency", "logging.flushFrequency", SETTING_DURATION,
 	  LOGS | SETTING_NS_NUMBER, "5s", POSITIVE, NOTHING, "DURATION", NO_BUFFER },
-	{ "v", "logging.verbosity", SETTING_NUMBER, LOGS, "0", 0, 100, AT(verbosity), "N",
+	{ "v", "logging.verbosity", SETTING_NUMBER, LOGS, "0", COUNT, AT(verbosity), "N",
 	  "verbosity; from 2 on every change is logged" },
 	{ "vmodule", "logging.vmodule", SETTING_VMODULE, LOGS, "", ANY, NOTHING, "PATTERN=N,...",
 	  "there is one verbosity, -v" },

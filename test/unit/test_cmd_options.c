@@ -91,7 +91,7 @@ static const struct row {
 	  "--affinity-size: '64k' is not a number from 1 to 262144" },
 	{ "no number",
 	  { "plan", "--source", "x", "-v", "-1" },
-	  "--v: '-1' is not a number from 0 to 100" },
+	  "--v: '-1' is not a number from 0 to 2147483647" },
 	{ "the beginning of a name", { "run", "--sourc", "x" }, "unknown option --sourc" },
 	{ "a dash alone", { "run", "-" }, "unexpected argument '-'" },
 	{ "an argument behind --", { "run", "--source=x", "--", "y" }, "unexpected argument 'y'" },
