@@ -234,6 +234,22 @@ static void find_idle_setting(struct options *options, const struct setting *set
 	diag_add(&options->findings, name.text, "has no effect: %s", setting->help);
 }
 
+/* A file that is read back means the same but for these. */
+static void find_unwritten(struct options *options)
+{
+	static const char closed[] =
+		"0 has no place in a file: what reads it opens the default port";
+
+	if (options->write_config_to == NULL)
+		return;
+	if (options->master != NULL)
+		diag_add(&options->findings, "--master", "has no place in a file");
+	if (options->healthz_bind.port == 0)
+		diag_add(&options->findings, "--healthz-port", "%s", closed);
+	if (options->metrics_bind.port == 0)
+		diag_add(&options->findings, "--metrics-port", "%s", closed);
+}
+
 int config_complete(struct options *options, struct err *err)
 {
 	int ret = 0;
@@ -259,5 +275,7 @@ int config_complete(struct options *options, struct err *err)
 		find_ignored_flag(options, &settings_table[i]);
 		find_idle_setting(options, &settings_table[i]);
 	}
+	if (ret == 0)
+		find_unwritten(options);
 	return ret;
 }
