@@ -156,6 +156,31 @@ def the_way_back_gives_what_kubeadm_has_made_and_a_cleanup_before_it():
     equal("command", [PROGRAM, "cleanup"], cleanup["command"])
 
 
+def readme(title):
+    """The section of README that begins with this title."""
+    return read(TOP, "README.md").split(f"\n### {title}\n")[1].split("\n##")[0]
+
+
+@case
+def READMEs_commands_lead_to_a_DaemonSet_of_its_own_and_back_and_leave_nothing():
+    there, = re.findall("patch ds kube-proxy -p '(.*)'", readme("A DaemonSet of its own"))
+    returns = re.findall("patch ds kube-proxy -p '(.*)'", readme("Back"))
+    value = patched(kube_proxy(), there)
+    equal("nodes", {"kubernetes.io/os": "linux", "kube-proxy": "no"}, pod(value)["nodeSelector"])
+    value = back(value)
+    for patch in returns:
+        value = patched(value, patch)
+    equal("init containers", [], pod(value).pop("initContainers"))
+    equal("differences", [], differences(kube_proxy(), value))
+
+
+@case
+def README_takes_note_of_kube_proxys_image_on_both_ways():
+    for title in ("In the place of kubeadm's", "A DaemonSet of its own"):
+        true(title, "image=$(kubectl -n kube-system get ds kube-proxy -o jsonpath=" in
+             readme(title))
+
+
 @case
 def diff_sees_what_the_daemon_would_see():
     daemon, = pod(find(render("kubeadm"), "DaemonSet", "kube-proxy"))["containers"]
