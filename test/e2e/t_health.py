@@ -374,6 +374,19 @@ def health_checks_are_answered_where_node_ports_are(t):
 
 
 @test()
+def BUG_2_9_health_checks_are_answered_without_the_health_server(t):
+    number = t.world.node_port()
+    service = _balanced(t, number)
+    t.write(service, _piece(service, [ONE]))
+    daemon = t.start("--healthz-port=0")
+    daemon.wait_ready()
+    _check_becomes(t, 4, number, 200, 1)
+    t.true("no health server", web.is_refused(t.node, web.LOOPBACK[4], web.HEALTH_PORT))
+    t.equal("metrics", 200, _metrics(t).status("/metrics"))
+    t.equal("warnings and errors", [], daemon.complaints())
+
+
+@test()
 def a_health_check_port_that_is_taken_is_opened_when_it_is_free(t):
     number, other_number = t.world.node_port(), t.world.node_port()
     taken = _balanced(t, number)
