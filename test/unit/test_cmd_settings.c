@@ -148,9 +148,117 @@ static void bounds_a_text(void **state)
 	strbuf_done(&out);
 }
 
+/* The flags and fields of kube-proxy 1.36 and their defaults (behaviour, sections 5.4 and 5.5), but
+ * for the mode and the minSyncPeriods, which are our own. */
+static const struct {
+	const char *flag;
+	const char *path;
+	const char *fallback;
+} kube_proxys[] = {
+	{ "feature-gates", "featureGates", "" },
+	{ "kubeconfig", "clientConnection.kubeconfig", "" },
+	{ NULL, "clientConnection.acceptContentTypes", "" },
+	{ "kube-api-content-type", "clientConnection.contentType",
+	  "application/vnd.kubernetes.protobuf" },
+	{ "kube-api-qps", "clientConnection.qps", "5" },
+	{ "kube-api-burst", "clientConnection.burst", "10" },
+	{ "logging-format", "logging.format", "text" },
+	{ "log-flush-frequency", "logging.flushFrequency", "5s" },
+	{ "v", "logging.verbosity", "0" },
+	{ "vmodule", "logging.vmodule", "" },
+	{ "log-text-split-stream", "logging.options.text.splitStream", "false" },
+	{ "log-text-info-buffer-size", "logging.options.text.infoBufferSize", "0" },
+	{ "log-json-split-stream", "logging.options.json.splitStream", "false" },
+	{ "log-json-info-buffer-size", "logging.options.json.infoBufferSize", "0" },
+	{ "hostname-override", "hostnameOverride", "" },
+	{ "bind-address", "bindAddress", "0.0.0.0" },
+	{ "healthz-bind-address", "healthzBindAddress", "0.0.0.0:10256" },
+	{ "metrics-bind-address", "metricsBindAddress", "127.0.0.1:10249" },
+	{ "bind-address-hard-fail", "bindAddressHardFail", "false" },
+	{ "profiling", "enableProfiling", "false" },
+	{ "show-hidden-metrics-for-version", "showHiddenMetricsForVersion", "" },
+	{ "proxy-mode", "mode", "nftables" },
+	{ "iptables-masquerade-bit", "iptables.masqueradeBit", "14" },
+	{ NULL, "iptables.masqueradeAll", "false" },
+	{ "iptables-localhost-nodeports", "iptables.localhostNodePorts", "true" },
+	{ "iptables-sync-period", "iptables.syncPeriod", "30s" },
+	{ "iptables-min-sync-period", "iptables.minSyncPeriod", "0s" },
+	{ "ipvs-sync-period", "ipvs.syncPeriod", "30s" },
+	{ "ipvs-min-sync-period", "ipvs.minSyncPeriod", "0s" },
+	{ "ipvs-scheduler", "ipvs.scheduler", "" },
+	{ "ipvs-exclude-cidrs", "ipvs.excludeCIDRs", "" },
+	{ "ipvs-strict-arp", "ipvs.strictARP", "false" },
+	{ "ipvs-tcp-timeout", "ipvs.tcpTimeout", "0s" },
+	{ "ipvs-tcpfin-timeout", "ipvs.tcpFinTimeout", "0s" },
+	{ "ipvs-udp-timeout", "ipvs.udpTimeout", "0s" },
+	{ NULL, "ipvs.masqueradeAll", "false" },
+	{ NULL, "nftables.masqueradeBit", "14" },
+	{ "masquerade-all", "nftables.masqueradeAll", "false" },
+	{ NULL, "nftables.syncPeriod", "30s" },
+	{ NULL, "nftables.minSyncPeriod", "0s" },
+	{ NULL, "winkernel.networkName", "" },
+	{ NULL, "winkernel.sourceVip", "" },
+	{ NULL, "winkernel.enableDSR", "false" },
+	{ NULL, "winkernel.rootHnsEndpointName", "" },
+	{ NULL, "winkernel.forwardHealthCheckVip", "false" },
+	{ "detect-local-mode", "detectLocalMode", "ClusterCIDR" },
+	{ "pod-bridge-interface", "detectLocal.bridgeInterface", "" },
+	{ "pod-interface-name-prefix", "detectLocal.interfaceNamePrefix", "" },
+	{ "cluster-cidr", "clusterCIDR", "" },
+	{ "nodeport-addresses", "nodePortAddresses", "primary" },
+	{ "oom-score-adj", "oomScoreAdj", "-999" },
+	{ "conntrack-max-per-core", "conntrack.maxPerCore", "32768" },
+	{ "conntrack-min", "conntrack.min", "131072" },
+	{ "conntrack-tcp-timeout-established", "conntrack.tcpEstablishedTimeout", "24h0m0s" },
+	{ "conntrack-tcp-timeout-close-wait", "conntrack.tcpCloseWaitTimeout", "1h0m0s" },
+	{ "conntrack-tcp-be-liberal", "conntrack.tcpBeLiberal", "false" },
+	{ "conntrack-udp-timeout", "conntrack.udpTimeout", "0s" },
+	{ "conntrack-udp-timeout-stream", "conntrack.udpStreamTimeout", "0s" },
+	{ "config-sync-period", "configSyncPeriod", "15m0s" },
+	{ NULL, "portRange", "" },
+	{ NULL, "windowsRunAsService", "false" },
+	{ "config", NULL, "" },
+	{ "write-config-to", NULL, "" },
+	{ "cleanup", NULL, "false" },
+	{ "init-only", NULL, "false" },
+	{ "master", NULL, "" },
+	{ "healthz-port", NULL, "10256" },
+	{ "metrics-port", NULL, "10249" },
+	{ "machine-id-file", NULL, "" },
+	{ "boot-id-file", NULL, "" },
+	{ "version", NULL, "false" },
+	{ "help", NULL, "false" },
+};
+
+static void knows_all_that_kube_proxy_has(void **state)
+{
+	size_t ours = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kube_proxys); i++) {
+		const char *flag = kube_proxys[i].flag;
+		const char *path = kube_proxys[i].path;
+		const struct setting *setting =
+			flag != NULL ? settings_find_flag(flag) : settings_find_path(path, 0);
+
+		print_message("  - %s\n", flag != NULL ? flag : path);
+		assert_non_null(setting);
+		assert_true(path == NULL || settings_find_path(path, 0) == setting);
+		assert_string_equal(setting->fallback, kube_proxys[i].fallback);
+		assert_true(flag == NULL || (setting->bits & COMMAND_RUN) != 0);
+	}
+	for (size_t i = 0; i < settings_count; i++)
+		ours += settings_table[i].path != NULL &&
+		        (settings_table[i].bits & SETTING_OWN) == 0;
+	for (size_t i = 0; i < ARRAY_LEN(kube_proxys); i++)
+		ours -= kube_proxys[i].path != NULL;
+	assert_int_equal(ours, 0); /* a field that kube-proxy does not have is in our document */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(knows_all_that_kube_proxy_has),
 		cmocka_unit_test(the_table_is_in_order),
 		cmocka_unit_test(finds_sections),
 		cmocka_unit_test(reads_and_prints_each_type),
