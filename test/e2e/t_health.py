@@ -160,6 +160,30 @@ def a_node_that_is_unknown_gets_no_traffic_and_one_that_vanishes_does(t):
     _expect(t, _health(t), healthz=200)
 
 
+KP_SYNC = "kubeproxy_sync_proxy_rules"
+
+
+def _expect_failing(t, got):
+    """kube-proxy's metrics while no sync has succeeded yet: section 6.1, moment by moment."""
+    for family in ("IPv4", "IPv6"):
+        label = f'{{ip_family="{family}"}}'
+        failures = got[f"{KP_SYNC}_nftables_sync_failures_total{label}"]
+        t.true("failures", failures >= 1)
+        for name in (KP_SYNC, "kubeproxy_sync_full_proxy_rules"):
+            t.equal(f"{name}: a failed one has a duration, too", failures,
+                    got[f"{name}_duration_seconds_count{label}"])
+        t.true("asked for", f"{KP_SYNC}_last_queued_timestamp_seconds{label}" in got)
+    for what in ("service", "endpoint"):
+        t.equal(f"{what}s pending", 1, got[f"{KP_SYNC}_{what}_changes_pending"])
+        t.equal(f"{what}s", 1, got[f"{KP_SYNC}_{what}_changes_total"])
+    t.true("the oldest change waits", got["kubenft_pending_change_age_seconds"] > 0)
+    for name in ("last_timestamp_seconds", "no_local_endpoints_total"):
+        t.equal(f"{name}: no value without a success", [],
+                [key for key in got if key.startswith(f"{KP_SYNC}_{name}")])
+    t.equal("nor of partial ones", [],
+            [key for key in got if key.startswith("kubeproxy_sync_partial")])
+
+
 @test(quick=True)
 def what_the_kernel_refuses_is_said_and_no_reason_to_restart(t):
     service, piece = t.web([ONE])
@@ -181,10 +205,14 @@ def what_the_kernel_refuses_is_said_and_no_reason_to_restart(t):
                  "the refusal is said")
     t.true("who refuses", "already running" in line or "another process" in line, line)
     _expect(t, health, livez=200, readyz=503)  # and /healthz is green for a minute
-    t.true("counted", web.samples(web.Port(t.node, web.LOOPBACK[4], 20249).get("/metrics").text)
-           ['kubeproxy_sync_proxy_rules_nftables_sync_failures_total{ip_family="IPv4"}'] >= 1)
+    metrics = web.Port(t.node, web.LOOPBACK[4], 20249)
+    _expect_failing(t, web.samples(metrics.get("/metrics").text))
     first.stop_gracefully()
     health.becomes("/readyz", 200, 30.0)
+    after = web.samples(metrics.get("/metrics").text)
+    for what in ("service", "endpoint"):
+        t.equal(f"{what}s pending", 0, after[f"{KP_SYNC}_{what}_changes_pending"])
+    t.true("synced", f'{KP_SYNC}_last_timestamp_seconds{{ip_family="IPv6"}}' in after)
     _expect(t, health, healthz=200, livez=200)
 
 
@@ -502,19 +530,30 @@ def metrics_please_promtool_and_tell_the_truth(t):
 
 @test()
 def the_time_from_a_pods_change_to_the_kernel_is_measured(t):
-    service, piece = t.web([ONE])
-    daemon = t.run(service, piece)
-    mark = daemon.mark()
-    changed = t.web_slice(service, [TWO])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    changed["metadata"]["annotations"] = {"endpoints.kubernetes.io/last-change-trigger-time":
-                                          now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-    t.write(service, changed)
-    daemon.wait_synced(mark)
-    got = _scrape(t)
+    def piece(backend, when):
+        found = t.web_slice(service, [backend])
+        found["metadata"]["annotations"] = {
+            "endpoints.kubernetes.io/last-change-trigger-time": when}
+        return found
+
+    def now(seconds=0):
+        moment = datetime.datetime.now(datetime.timezone.utc)
+        moment += datetime.timedelta(seconds=seconds)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    service, _ = t.web([ONE])
+    daemon = t.run(service, piece(ONE, now(-60)))
     name = "kubeproxy_network_programming_duration_seconds"
-    t.equal("observations", 1, got[f'{name}_count{{ip_family="IPv4"}}'])
+    # before the start; no time; now; before the start again
+    for when, count in ((now(-3600), 0), ("yesterday", 0), (now(), 1), (now(-3600), 1)):
+        mark = daemon.mark()
+        t.write(service, piece(TWO if count == 0 else THREE, when),
+                t.web([ONE], name=f"other{mark}")[0])
+        daemon.wait_synced(mark)
+        got = _scrape(t)
+        t.equal(f"{when}: observations", count, got.get(f'{name}_count{{ip_family="IPv4"}}', 0))
     t.true("seconds", 0 < got[f'{name}_sum{{ip_family="IPv4"}}'] < 60)
+    t.true("IPv6", f'{name}_count{{ip_family="IPv6"}}' not in got)
 
 
 @test()
