@@ -30,6 +30,7 @@ struct health_ports {
 	struct ipaddr *addresses;
 	size_t address_count;
 	size_t listening;
+	size_t max; /* sockets */
 	struct health_ports_stats stats;
 };
 
@@ -61,10 +62,13 @@ static void answer_entry(void *ctx, const struct http_request *request, struct h
 	                   entry->ports->healthy(entry->ports->ctx), answer);
 }
 
-struct health_ports *health_ports_new(struct httpd *server, health_ports_fn healthy, void *ctx)
+struct health_ports *health_ports_new(struct httpd *server, uint64_t max_fds,
+                                      health_ports_fn healthy, void *ctx)
 {
 	struct health_ports *ports = xcalloc(1, sizeof(*ports));
+	uint64_t max = max_fds > HEALTH_PORTS_LEAVE ? max_fds - HEALTH_PORTS_LEAVE : 0;
 
+	ports->max = max < HEALTH_PORTS_MAX ? (size_t)max : HEALTH_PORTS_MAX;
 	ports->server = server;
 	ports->healthy = healthy;
 	ports->ctx = ctx;
@@ -115,9 +119,9 @@ static int open_listeners(struct entry *entry, struct err *err)
 
 		if (ports->addresses[i].family != entry->family)
 			continue;
-		if (ports->listening >= HEALTH_PORTS_MAX)
-			return err_set(err, EMFILE, "more than %d sockets for health checks",
-			               HEALTH_PORTS_MAX);
+		if (ports->listening >= ports->max)
+			return err_set(err, EMFILE, "more than %zu sockets for health checks",
+			               ports->max);
 		ret = httpd_listen(ports->server, &ports->addresses[i], entry->port, false,
 		                   answer_entry, entry, &entry->listeners[entry->listener_count],
 		                   err);

@@ -15,7 +15,8 @@
 #include "cmd/census.h"
 #include "cmd/httpd.h"
 
-#define HEALTH_PORTS_MAX 4096 /* listening sockets; what is beyond is not answered, and said */
+#define HEALTH_PORTS_MAX 4096  /* listening sockets; what is beyond is not answered, and said */
+#define HEALTH_PORTS_LEAVE 256 /* descriptors for all else: without any, nobody answers /livez */
 
 /** health_port_answer() - what is answered about a Service. Pure.
  *
@@ -32,11 +33,13 @@ typedef bool (*health_ports_fn)(void *ctx);
 
 /** health_ports_new() - nothing is listened on.
  *
+ * @max_fds: the process may have that many descriptors; HEALTH_PORTS_LEAVE of them are left alone.
  * @server, @ctx: borrowed.
  *
  * Return: release with health_ports_free(), before @server.
  */
-struct health_ports *health_ports_new(struct httpd *server, health_ports_fn healthy, void *ctx);
+struct health_ports *health_ports_new(struct httpd *server, uint64_t max_fds,
+                                      health_ports_fn healthy, void *ctx);
 
 /** A port could not be opened. @service: "namespace/name". */
 typedef void (*health_ports_failed_fn)(void *ctx, const char *service, uint16_t port,

@@ -354,7 +354,7 @@ static int open_servers(struct monitor *m, struct err *err)
 		if (ret < 0)
 			return ret;
 	}
-	m->ports = health_ports_new(m->servers[SERVER_PORTS], is_healthy, m);
+	m->ports = health_ports_new(m->servers[SERVER_PORTS], process_raise_fds(), is_healthy, m);
 	health_ports_watch(m->ports, on_port_failed);
 	for (size_t i = 0; i < ARRAY_LEN(m->places); i++) {
 		int ret = m->places[i].bind.port != 0 ? listen_at(m, i, err) : 0;

@@ -70,6 +70,17 @@ struct process_usage process_usage(void)
 	return out;
 }
 
+uint64_t process_raise_fds(void)
+{
+	struct rlimit value;
+
+	if (getrlimit(RLIMIT_NOFILE, &value) < 0)
+		return 0;
+	value.rlim_cur = value.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &value);
+	return limit(RLIMIT_NOFILE);
+}
+
 int64_t process_wall_ns(void)
 {
 	struct timespec now;

@@ -3,7 +3,7 @@
 #define CMD_PROCESS_H
 
 /*
- * What this process uses, as the process_* metrics have it.
+ * What this process uses, as the process_* metrics have it, and may use.
  */
 
 #include <stdint.h>
@@ -20,6 +20,12 @@ struct process_usage {
 
 /** process_usage() - some system calls, 50 us. */
 struct process_usage process_usage(void);
+
+/** process_raise_fds() - take as many descriptors as may be had: the soft limit becomes the hard one.
+ *
+ * Return: how many that is.
+ */
+uint64_t process_raise_fds(void);
 
 /** process_wall_ns() - nanoseconds since 1970. */
 int64_t process_wall_ns(void);

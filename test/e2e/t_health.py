@@ -435,6 +435,25 @@ def a_health_check_port_that_is_taken_is_opened_when_it_is_free(t):
     _check_becomes(t, 4, number, 200, 2)
 
 
+# Soft and hard limit of open files, and how many of a hundred Services are answered for.
+LIMITS = [("few_open_files_at_first", "100:4096", 100), ("few_open_files_for_ever", "300:300", 44)]
+
+
+@test_rows(LIMITS, "with_{0}_health_checks_leave_the_daemons_own_ports_open")
+def many_health_checks(t, _, limit, answered):
+    services = []
+    for i in range(100):
+        services.append(_balanced(t, t.world.node_port()))
+        services[-1].name = f"web{i}"
+    t.write(*services, _piece(services[0], [ONE]))
+    daemon = t.start(prefix=("prlimit", f"--nofile={limit}"))
+    daemon.wait_ready()
+    _expect(t, _health(t), healthz=200, livez=200, readyz=200)
+    t.equal("sockets", answered, _scrape(t)['kubenft_health_ports{ip_family="IPv4"}'])
+    complaints = daemon.complaints()
+    t.equal("said of the others", 100 - answered, len(complaints), *complaints[:3])
+
+
 # The ports themselves
 
 

@@ -28,7 +28,7 @@ static int set_up(void **state)
 	healthy = true;
 	if (httpd_new(loop, HTTPD_DEADLINE_US, &server, NULL) < 0)
 		return -1;
-	ports = health_ports_new(server, tell, &healthy);
+	ports = health_ports_new(server, 1024, tell, &healthy);
 	return 0;
 }
 

@@ -51,6 +51,18 @@ static void sees_descriptors(void **state)
 	assert_int_equal(before.max_fds, limit.rlim_cur);
 }
 
+static void takes_all_descriptors(void **state)
+{
+	struct rlimit limit;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 100;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(process_raise_fds(), limit.rlim_max);
+	assert_int_equal(process_usage().max_fds, limit.rlim_max);
+}
+
 static void sees_time(void **state)
 {
 	double before = process_usage().cpu_s;
@@ -68,6 +80,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sees_memory),
 		cmocka_unit_test(sees_descriptors),
+		cmocka_unit_test(takes_all_descriptors),
 		cmocka_unit_test(sees_time),
 	};
 
