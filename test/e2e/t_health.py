@@ -401,6 +401,25 @@ def health_checks_are_answered_where_node_ports_are(t):
     t.true("not elsewhere", web.is_refused(t.external, topology.NODE[4], number))
 
 
+@test_rows([(4,), (6,)], "with_all_addresses_selected_health_checks_are_answered_at_each_ipv{}_address")
+def everywhere(t, family):
+    number = t.world.node_port()
+    service = _balanced(t, number, (4, 6))
+    t.write(service, _piece(service, [pod_address(11, family)], family))
+    daemon = t.start("--nodeport-addresses", "0.0.0.0/0,::/0")
+    daemon.wait_ready()
+    for namespace, address in ((t.external, topology.NODE[family]),
+                               (t.external, topology.NODE_SECOND[family]),
+                               (t.node, web.LOOPBACK[family])):
+        t.equal(address, 200, web.get(namespace, address, number, "/").status)
+    # the other family is asked for itself
+    t.equal("without endpoints", 503,
+            web.get(t.external, topology.NODE[10 - family], number, "/").status)
+    t.equal("sockets", [1, 1], [_scrape(t)[f'kubenft_health_ports{{ip_family="IPv{n}"}}']
+                                for n in (4, 6)])
+    t.equal("warnings and errors", [], daemon.complaints())
+
+
 @test()
 def BUG_2_9_health_checks_are_answered_without_the_health_server(t):
     number = t.world.node_port()
