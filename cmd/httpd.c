@@ -27,6 +27,7 @@ struct conn {
 	int fd;
 	uint64_t since_us; /* it has been waiting since then */
 	bool ending;       /* shut down by us */
+	bool answered;     /* at least once */
 
 	struct MHD_Connection *suspended; /* NULL: not */
 
@@ -170,6 +171,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (conn == NULL)
 		return;
 	conn->since_us = clock_us();
+	conn->answered = true;
 	forget_request(conn);
 }
 
@@ -314,8 +316,9 @@ static void turn(struct httpd *server)
 
 	(void)MHD_run(server->mhd);
 	while ((conn = oldest(server)) != NULL && conn->since_us + server->deadline_us <= now) {
+		/* who was answered and has no further question is not too slow */
+		server->stats.expired += !conn->answered || conn->query != NULL;
 		end_conn(server, conn);
-		server->stats.expired++;
 		expired = true;
 	}
 	if (expired)

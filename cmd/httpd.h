@@ -73,7 +73,7 @@ void httpd_resume(struct httpd *server);
 struct httpd_stats {
 	uint64_t accepted;
 	uint64_t evicted; /* closed because another connection came */
-	uint64_t expired; /* closed because of the deadline */
+	uint64_t expired; /* closed because of the deadline, before an answer was through */
 	unsigned open;    /* now */
 };
 

@@ -299,6 +299,30 @@ static void ends_who_is_too_slow(void **state)
 	(void)close(idle);
 }
 
+/* As a Prometheus, which keeps its connection from one scrape to the next. */
+static void does_not_call_slow_who_was_answered(void **state)
+{
+	AUTO_STRBUF struct strbuf got = { 0 };
+	int fd = loop_connect(&address, PORT);
+
+	(void)state;
+	loop_send(loop, fd, KEEP_ALIVE);
+	assert_true(loop_read(loop, fd, "[/x][y=1][]", &got));
+	turn_until(nobody_is_in);
+	assert_int_equal(httpd_stats(server).expired, 0);
+	(void)close(fd);
+
+	/* but who is at his second request is */
+	fd = loop_connect(&address, PORT);
+	loop_send(loop, fd, KEEP_ALIVE);
+	strbuf_clear(&got);
+	assert_true(loop_read(loop, fd, "[/x][y=1][]", &got));
+	loop_send(loop, fd, "GET / HTTP/1.1\r\nX: ");
+	turn_until(nobody_is_in);
+	assert_int_equal(httpd_stats(server).expired, 1);
+	(void)close(fd);
+}
+
 static void ends_who_does_not_read(void **state)
 {
 	int fd = loop_connect(&address, PORT);
@@ -555,6 +579,7 @@ int main(void)
 		TEST(bounds_a_body),
 		TEST(serves_behind_idle_connections),
 		TEST_IMPATIENT(ends_who_is_too_slow),
+		TEST_IMPATIENT(does_not_call_slow_who_was_answered),
 		TEST_IMPATIENT(ends_who_does_not_read),
 		TEST(sends_large_answers_whole),
 		TEST(listens_at_several_addresses),
