@@ -199,14 +199,20 @@ static void put_number(struct strbuf *out, double value)
 void metrics_escape(struct strbuf *out, const char *text, size_t len)
 {
 	size_t from = 0;
+	uint32_t character;
 
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] != '\n' && text[i] != '\\' && text[i] != '"')
+	for (size_t i = 0; i < len;) {
+		size_t bytes = (unsigned char)text[i] < 0x80 ? 1 : str_utf8(text + i, &character);
+
+		if (bytes > 0 && text[i] != '\n' && text[i] != '\\' && text[i] != '"') {
+			i += bytes;
 			continue;
+		}
 		strbuf_add(out, text + from, i - from);
-		strbuf_puts(out, "\\");
-		strbuf_add(out, text[i] == '\n' ? "n" : text + i, 1);
-		from = i + 1;
+		strbuf_puts(out, bytes > 0 ? "\\" : STR_REPLACEMENT);
+		if (bytes > 0)
+			strbuf_add(out, text[i] == '\n' ? "n" : text + i, 1);
+		from = ++i;
 	}
 	strbuf_add(out, text + from, len - from);
 }

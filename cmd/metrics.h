@@ -147,7 +147,7 @@ typedef void (*metrics_write_fn)(void *ctx, const char *name, struct strbuf *out
 void metrics_keep_elsewhere(struct metrics *metrics, enum metric metric, metrics_write_fn write,
                             void *ctx);
 
-/** metrics_escape() - append @len bytes of a label's value, as the format asks for. */
+/** metrics_escape() - append @len bytes of a label's value, as the format asks for: in UTF-8. */
 void metrics_escape(struct strbuf *out, const char *text, size_t len);
 
 /** metrics_write() - append all of it as text; sorted, so that the same values give the same text. */

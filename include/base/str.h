@@ -26,7 +26,11 @@ void strbuf_puts(struct strbuf *buf, const char *text);
 /** strbuf_printf() - append formatted text. */
 void strbuf_printf(struct strbuf *buf, const char *fmt, ...) ERR_PRINTF(2, 3);
 
-/** strbuf_json() - append @text as a JSON string, quotes included (RFC 8259, section 7). */
+/** What stands for bytes that are no character: U+FFFD. */
+#define STR_REPLACEMENT "\xef\xbf\xbd"
+
+/** strbuf_json() - append @text as a JSON string, quotes included (RFC 8259, section 7). What is no
+ *  UTF-8 becomes U+FFFD. */
 void strbuf_json(struct strbuf *buf, const char *text);
 
 /** strbuf_clear() - empty it, keep the memory. */

@@ -38,18 +38,33 @@ void strbuf_printf(struct strbuf *buf, const char *fmt, ...)
 	buf->len += (size_t)n;
 }
 
+/* Return: how many bytes of @text were taken. */
+static size_t put_character(struct strbuf *buf, const char *text)
+{
+	uint32_t character;
+	size_t bytes = str_utf8(text, &character);
+
+	if (bytes > 0)
+		strbuf_add(buf, text, bytes);
+	else
+		strbuf_puts(buf, STR_REPLACEMENT);
+	return bytes > 0 ? bytes : 1;
+}
+
 void strbuf_json(struct strbuf *buf, const char *text)
 {
 	strbuf_puts(buf, "\"");
-	for (const char *p = text; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
+	while (*text != '\0') {
+		unsigned char c = (unsigned char)*text;
+		size_t bytes = 1;
 
 		if (c == '"' || c == '\\')
 			strbuf_printf(buf, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
 			strbuf_printf(buf, "\\u%04x", c);
 		else
-			strbuf_add(buf, p, 1);
+			bytes = put_character(buf, text);
+		text += bytes;
 	}
 	strbuf_puts(buf, "\"");
 }

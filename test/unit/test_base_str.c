@@ -42,6 +42,40 @@ static void json_strings_are_escaped(void **state)
 	assert_string_equal(buf.text, "\"\"\"a\\\"b\\\\c\\u000a\\u0009\\u0001\\u007f/\xc3\xa9\"");
 }
 
+/* What is no UTF-8 becomes U+FFFD, byte by byte: a reader may refuse all of a text for one of them. */
+static void json_strings_are_utf8(void **state)
+{
+#define BAD "\xef\xbf\xbd"
+	static const struct {
+		const char *text;
+		const char *want;
+	} rows[] = {
+		{ "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+		  "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"" },
+		{ "\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf",
+		  "\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\"" },
+		{ "cut \xc3", "\"cut " BAD "\"" },
+		{ "cut \xe2\x82", "\"cut " BAD BAD "\"" },
+		{ "cut \xf0\x9f\x98.", "\"cut " BAD BAD BAD ".\"" },
+		{ "alone \x80", "\"alone " BAD "\"" },
+		{ "\xff\xfe", "\"" BAD BAD "\"" },
+		{ "too long \xc0\xaf", "\"too long " BAD BAD "\"" },
+		{ "too long \xe0\x9f\xbf", "\"too long " BAD BAD BAD "\"" },
+		{ "too long \xf0\x8f\xbf\xbf", "\"too long " BAD BAD BAD BAD "\"" },
+		{ "a surrogate \xed\xa0\x80", "\"a surrogate " BAD BAD BAD "\"" },
+		{ "beyond \xf4\x90\x80\x80", "\"beyond " BAD BAD BAD BAD "\"" },
+		{ "beyond \xf5\x80\x80\x80", "\"beyond " BAD BAD BAD BAD "\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_STRBUF struct strbuf buf = { 0 };
+
+		strbuf_json(&buf, rows[i].text);
+		assert_string_equal(buf.text, rows[i].want);
+	}
+}
+
 static void numbers_are_read_strictly(void **state)
 {
 	static const struct {
@@ -295,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_buffer_grows),
 		cmocka_unit_test(json_strings_are_escaped),
+		cmocka_unit_test(json_strings_are_utf8),
 		cmocka_unit_test(characters_are_read_strictly),
 		cmocka_unit_test(numbers_are_read_strictly),
 		cmocka_unit_test(times_are_read_strictly),

@@ -232,6 +232,13 @@ static void escapes_what_others_chose(void **state)
 	expect_lines(metrics, METRIC_DRIFT,
 	             "kubenft_drift_total{culprit=\"a\\\"b\\\\c\\nd{}\"} 1\n");
 	metrics_free(metrics);
+
+	/* a process' name of 15 bytes, cut within a letter: Prometheus refuses a whole scrape for it */
+	metrics = metrics_new();
+	metrics_add(metrics, METRIC_DRIFT, 1, LABELS("firewall-syste\xc3"));
+	expect_lines(metrics, METRIC_DRIFT,
+	             "kubenft_drift_total{culprit=\"firewall-syste\xef\xbf\xbd\"} 1\n");
+	metrics_free(metrics);
 }
 
 static void bounds_series(void **state)
