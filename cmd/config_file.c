@@ -99,9 +99,14 @@ static int put_list(struct jsonx *jx, const cJSON *item, void *out)
 	const char *string = NULL;
 	int ret = jsonx_string(jx, item, &string);
 
-	if (ret == 0)
-		strbuf_printf(text, "%s%s", text->len > 0 ? "," : "", string);
-	return ret;
+	if (ret < 0)
+		return ret;
+	if (*string == '\0')
+		return jsonx_fail(jx, EINVAL, "empty");
+	if (strchr(string, ',') != NULL)
+		return jsonx_fail(jx, EINVAL, "a comma in it");
+	strbuf_printf(text, "%s%s", text->len > 0 ? "," : "", string);
+	return 0;
 }
 
 /* An item of logging.vmodule: {filePattern, verbosity}. */

@@ -241,9 +241,11 @@ static void put_json_list(const char *text, struct strbuf *out)
 
 		strbuf_clear(&item);
 		strbuf_add(&item, text, len);
-		strbuf_puts(out, separator);
-		strbuf_json(out, item.text);
-		separator = ",";
+		if (len > 0) {
+			strbuf_puts(out, separator);
+			strbuf_json(out, item.text);
+			separator = ",";
+		}
 		text += len + (text[len] == ',');
 	}
 	strbuf_puts(out, "]");

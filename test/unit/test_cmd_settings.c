@@ -94,6 +94,7 @@ static const struct row {
 	{ "of what nobody knows", SETTING_SIZE, "64KB", NULL, NULL },
 	{ "a list", SETTING_LIST, "a,b", "a,b", "[\"a\",\"b\"]" },
 	{ "an empty one", SETTING_LIST, "", "", "[]" },
+	{ "nothing between commas is no item", SETTING_LIST, ",a,,b,", ",a,,b,", "[\"a\",\"b\"]" },
 	{ "switches", SETTING_SWITCHES, "A=1,B=f", "A=true,B=false", "{\"A\":true,\"B\":false}" },
 	{ "one switch twice, the last one counts", SETTING_SWITCHES, "A=1,B=f,A=0",
 	  "A=true,B=false,A=false", "{\"B\":false,\"A\":false}" },
