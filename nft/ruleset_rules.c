@@ -37,8 +37,9 @@ static const struct rule_template {
 	RULE(INPUT, DO(TRANSLATED), LOOKUP(VERDICT_MAP, STICKY_TIMEOUTS, ORIG)),
 
 	RULE(SERVICES, LOOKUP(VERDICT_MAP, FRONTENDS, FRONT)),
-	RULE(SERVICES, LOOKUP(IN, CLUSTER_IPS, NFTX_LOAD_DADDR), TO(GOTO, REFUSE)),
-	/* An address of this node may be in such a range: of a DNS cache, or by mistake. */
+	/* An address of this node may be a ClusterIP, or in such a range: of a DNS cache, or by mistake.
+	 * Its other ports are the node's own. */
+	RULE(SERVICES, LOOKUP(IN, CLUSTER_IPS, NFTX_LOAD_DADDR), DO(ELSEWHERE), TO(GOTO, REFUSE)),
 	RULE(SERVICES, LOOKUP(IN, SERVICE_CIDRS, NFTX_LOAD_DADDR), DO(ELSEWHERE), DO(DROP)),
 
 	RULE(REFUSE, DO(TCP), DO(RESET)),

@@ -273,8 +273,9 @@ static void collect_local_addresses(struct draft *d)
 	d->local_count = kept;
 }
 
-/* An address of this node keeps its other ports: refusing them would lock the node's own servers up. */
-static void add_cluster_ip(struct draft *d, const struct ipaddr *addr)
+/* An address of this node keeps its other ports: refusing them would lock the node's own servers up.
+ * The kernel knows at each packet whether it is one; here it is only said. */
+static void tell_own_cluster_ip(struct draft *d, const struct ipaddr *addr)
 {
 	for (size_t i = 0; i < d->facts->node_address_count; i++) {
 		char text[IPADDR_TEXT];
@@ -286,6 +287,11 @@ static void add_cluster_ip(struct draft *d, const struct ipaddr *addr)
 		         ipaddr_format(addr, text));
 		return;
 	}
+}
+
+static void add_cluster_ip(struct draft *d, const struct ipaddr *addr)
+{
+	tell_own_cluster_ip(d, addr);
 	d->cluster_ips = vec_reserve(d->cluster_ips, &d->cluster_ip_cap, d->cluster_ip_count + 1,
 	                             sizeof(*d->cluster_ips));
 	d->cluster_ips[d->cluster_ip_count++] = (struct lb_address){ .addr = *addr };

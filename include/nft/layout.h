@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define NFTX_TABLE "kubenft"
-#define NFTX_LAYOUT_VERSION 2
+#define NFTX_LAYOUT_VERSION 3
 
 /* enum nft_table_flags of linux/netfilter/nf_tables.h; persist is since Linux 6.9. */
 #define NFTX_TABLE_F_DORMANT 0x1u /* none of its chains is in force */
@@ -153,7 +153,7 @@ uint32_t nftx_affinity_size(const struct nftx_options *options);
 
 #define NFTX_COMMENT_TEXT 128 /* room for any layout comment; nft's own limit */
 
-/** nftx_layout_comment() - the table's comment, e.g. "kubenft ruleset 2 pods=cidr"; a table
+/** nftx_layout_comment() - the table's comment, e.g. "kubenft ruleset 3 pods=cidr"; a table
  *  with another one is of another layout. @buf, of NFTX_COMMENT_TEXT bytes, is returned. */
 const char *nftx_layout_comment(const struct nftx_options *options, char *buf, size_t size);
 

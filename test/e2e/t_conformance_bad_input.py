@@ -292,6 +292,18 @@ def a_clusterip_that_is_a_nodes_address_leaves_other_services_served(t, scene):
     expect(*(flow for kind in KINDS for flow in served(t, "external", scene[1], kind, two, True)))
 
 
+@test_rows([("pod",), ("node",), ("external",)],
+           "a_clusterip_that_is_a_nodes_address_hides_nobody_but_who_is_no_pod_from_{}",
+           fixture=own_address_scene,
+           quick={"a_clusterip_that_is_a_nodes_address_hides_nobody_but_who_is_no_pod_from_node"})
+def own_address_hides(t, scene, source):
+    # Section 2.5, M2. What the node sends to an own address has that address for its source, to
+    # which no other machine could answer.
+    client = exposure.clients(t)[source]
+    expect(*(Expectation(client, scene[0].ip(f), 80, one(f), source != "pod", protocol)
+             for f in FAMILIES for protocol in ("tcp", "udp")))
+
+
 @test(fixture=own_address_scene)
 def a_clusterip_that_is_a_nodes_address_is_named(t, scene):
     complained(t, scene[2], "default/web", topology.NODE_SECOND[4])

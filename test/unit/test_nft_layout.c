@@ -252,25 +252,25 @@ static const struct comment_row {
 	struct nftx_options options;
 	const char *comment;
 } comment_rows[] = {
-	{ { .detect = NFTX_DETECT_NONE }, "kubenft ruleset 2 pods=none" },
-	{ { .detect = NFTX_DETECT_CIDR }, "kubenft ruleset 2 pods=cidr" },
+	{ { .detect = NFTX_DETECT_NONE }, "kubenft ruleset 3 pods=none" },
+	{ { .detect = NFTX_DETECT_CIDR }, "kubenft ruleset 3 pods=cidr" },
 	{ { .detect = NFTX_DETECT_BRIDGE, .interface = "cbr0" },
-	  "kubenft ruleset 2 pods=iif:cbr0" },
+	  "kubenft ruleset 3 pods=iif:cbr0" },
 	{ { .detect = NFTX_DETECT_PREFIX, .interface = "veth" },
-	  "kubenft ruleset 2 pods=iif:veth*" },
+	  "kubenft ruleset 3 pods=iif:veth*" },
 	{ { .detect = NFTX_DETECT_BRIDGE, .interface = "veth*" },
-	  "kubenft ruleset 2 pods=iif:veth\\*" },
+	  "kubenft ruleset 3 pods=iif:veth\\*" },
 	{ { .detect = NFTX_DETECT_PREFIX, .interface = "veth\\" },
-	  "kubenft ruleset 2 pods=iif:veth\\\\*" },
+	  "kubenft ruleset 3 pods=iif:veth\\\\*" },
 	{ { .detect = NFTX_DETECT_CIDR, .masquerade_all = true },
-	  "kubenft ruleset 2 pods=cidr masquerade-all" },
+	  "kubenft ruleset 3 pods=cidr masquerade-all" },
 	{ { .detect = NFTX_DETECT_PREFIX, .interface = "***************", .masquerade_all = true },
-	  "kubenft ruleset 2 pods=iif:\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\** "
+	  "kubenft ruleset 3 pods=iif:\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\*\\** "
 	  "masquerade-all" },
 	{ { .detect = NFTX_DETECT_CIDR, .count_connections = true },
-	  "kubenft ruleset 2 pods=cidr count-connections" },
+	  "kubenft ruleset 3 pods=cidr count-connections" },
 	{ { .detect = NFTX_DETECT_NONE, .masquerade_all = true, .count_connections = true },
-	  "kubenft ruleset 2 pods=none masquerade-all count-connections" },
+	  "kubenft ruleset 3 pods=none masquerade-all count-connections" },
 };
 
 static void the_comment_tells_layouts_apart(void **state)
@@ -288,7 +288,7 @@ static void the_comment_tells_layouts_apart(void **state)
 			assert_string_not_equal(comment_rows[j].comment, row->comment);
 	}
 	assert_string_equal(nftx_layout_comment(&sized, buf, sizeof(buf)),
-	                    "kubenft ruleset 2 pods=cidr");
+	                    "kubenft ruleset 3 pods=cidr");
 	assert_int_equal(nftx_affinity_size(&comment_rows[0].options), 65535);
 	assert_int_equal(nftx_affinity_size(&sized), 1000);
 }

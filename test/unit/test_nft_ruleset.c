@@ -78,7 +78,7 @@ static struct nftx_batch *whole_batch(const struct nftx_options *options)
 
 static void check_table(const struct nlmsghdr *nlh, uint8_t family, void *data)
 {
-	static const char comment[] = "kubenft ruleset 2 pods=cidr";
+	static const char comment[] = "kubenft ruleset 3 pods=cidr";
 	size_t *seen = data;
 	struct nftnl_table *table;
 	const uint8_t *udata;
