@@ -232,6 +232,24 @@ static void adopt_timeouts(struct nftx_state *state, struct nftx_batch *batch,
 	}
 }
 
+/* The same for a refill, which knows what was there from the table: a policy that changed while nobody
+ * followed it, or in a change that was refused, is another one all the same. */
+static void note_refilled(struct nftx_state *state, const struct nftx_ground ground[2],
+                          const struct nftx_elems *elems)
+{
+	for (size_t i = 0; i < elems->count; i++) {
+		const struct nftx_elem *elem = &elems->list[i];
+		const struct nftx_ground *found = &ground[elem->family == 6];
+		const struct nftx_elem *was;
+
+		if (elem->map != NFTX_STICKY_FRONTENDS || !found->adopt)
+			continue;
+		was = nftx_elems_find(&found->sticky, elem);
+		if (was == NULL || was->chain != elem->chain)
+			*nftx_elems_push(&state->staged_restarted) = *elem;
+	}
+}
+
 struct nftx_batch *nftx_state_refill_first(struct nftx_state *state,
                                            const struct nftx_ground ground[2], size_t count)
 {
@@ -254,6 +272,7 @@ struct nftx_batch *nftx_state_refill_first(struct nftx_state *state,
 		nftx_render(state->places[state->staged[i]].staged, &elems);
 		for (size_t k = 0; k < elems.count; k++)
 			nftx_batch_add(batch, &elems.list[k]);
+		note_refilled(state, ground, &elems);
 	}
 	free(elems.list);
 	return batch;

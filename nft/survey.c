@@ -19,6 +19,14 @@ static void note_timeouts(const struct nftx_chains *chains, struct nftx_survey *
 			survey->timeouts[f][ground->timeout_count++] = chains->list[i].number;
 }
 
+/* Which way its sticky frontends went. Where that cannot be read, none of them is known. */
+static void note_sticky(struct nftx_sock *sock, struct nftx_ground *ground, uint8_t family)
+{
+	if (ground->timeout_count > 0 && /* else nobody was ever remembered */
+	    nftx_sock_dump(sock, family, NFTX_STICKY_FRONTENDS, &ground->sticky, NULL) < 0)
+		nftx_dump_done(&ground->sticky);
+}
+
 /* Looks into a table that can be adopted so far. */
 static int survey_content(struct nftx_sock *sock, const struct nftx_options *options, size_t f,
                           struct nftx_survey *survey, struct err *err)
@@ -39,8 +47,10 @@ static int survey_content(struct nftx_sock *sock, const struct nftx_options *opt
 		return ret;
 	ground->adopt = size != 0 && size <= want && nftx_ruleset_is_intact(options, &chains);
 	ground->enlarge = ground->adopt && size < want;
-	if (ground->adopt)
+	if (ground->adopt) {
 		note_timeouts(&chains, survey, f);
+		note_sticky(sock, ground, family);
+	}
 	free(chains.list);
 	return 0;
 }
@@ -107,6 +117,8 @@ int nftx_survey_rival(struct nftx_sock *sock, const char *name, struct nftx_surv
 
 void nftx_survey_done(struct nftx_survey *survey)
 {
-	free(survey->timeouts[0]);
-	free(survey->timeouts[1]);
+	for (size_t f = 0; f < 2; f++) {
+		free(survey->timeouts[f]);
+		nftx_dump_done(&survey->ground[f].sticky);
+	}
 }

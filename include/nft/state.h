@@ -59,6 +59,8 @@ struct nftx_ground {
 	uint32_t table_flags;     /* to create or adopt it with */
 	const uint32_t *timeouts; /* T of its remember-T chains; borrowed for the call */
 	size_t timeout_count;
+	/* Its elements of sticky-frontends, sorted; none where they are not known. Borrowed. */
+	struct nftx_elems sticky;
 	const char *table; /* to be filled in place of ours, of both families; NULL: ours */
 	const char *rival; /* a table that goes in the same transaction; NULL: none */
 };
@@ -102,7 +104,8 @@ void nftx_state_fronts(const struct nftx_state *state, uint8_t protocol,
 bool nftx_state_lost_affinity(struct nftx_state *state);
 
 /** nftx_state_restarted() - the sticky frontends whose policy changed with commits since the last call:
- *  a record that was true before may lead where the new policy does not.
+ *  a record that was true before may lead where the new policy does not. After a refill, these are
+ *  all of which nothing says that the table had them with the same policy.
  *
  * @out: appended, elements of sticky-frontends; not sorted.
  */

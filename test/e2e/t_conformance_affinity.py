@@ -454,3 +454,21 @@ def policy_becomes_local(t, which):
     service.spec[f"{which}TrafficPolicy"] = "Local"
     change(t, daemon, service, *(service.slice(four_endpoints(f)) for f in FAMILIES))
     _moved_for_good(t, visits, met, *(e for f in FAMILIES for e in four_endpoints(f)[2:]))
+
+
+@test(quick=True)
+def with_affinity_clients_move_when_the_policy_becomes_Local_while_no_daemon_runs(t):
+    service, daemon = sticky(t)
+    visits = Visits(t, *frontends(service, KINDS[1:]))
+    met = visits.endpoints()
+    daemon.stop_gracefully()
+    service.spec["externalTrafficPolicy"] = "Local"
+    pieces = [service.slice(four_endpoints(f)) for f in FAMILIES]
+    daemon = t.run(service, *pieces)
+    # Pods may be served elsewhere, and a start that changes nothing moves none of them.
+    _moved_for_good(t, visits, met, *(e for f in FAMILIES for e in four_endpoints(f)[2:]))
+    pod = {f: t.connect(t.client, "udp", *service.at(NODE_PORT, f)).backend for f in FAMILIES}
+    daemon.stop_gracefully()
+    t.run(service, *pieces)
+    for f in FAMILIES:
+        t.answered_by(t.client, "udp", *service.at(NODE_PORT, f), [pod[f]])
