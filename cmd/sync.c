@@ -39,6 +39,7 @@ struct sync {
 	bool can_own; /* we want to own the tables, and the kernel takes that, as far as we know */
 	bool can_enlarge; /* it makes maps larger, as far as we know */
 	bool enlarged;    /* the batch at hand asks for that */
+	bool unread;      /* what the tables hold is not from @state */
 	bool began;   /* a refill was committed: a rival that comes later is none of our business */
 	bool staged;  /* all that was there is staged again: it need not be planned anew */
 	bool rebuild; /* do not adopt tables in the next refill */
@@ -54,6 +55,7 @@ struct sync *sync_new(const struct options *options, struct proxy_planner *plann
 	sync->sock = sock;
 	options_nft(options, proxy_planner_networks(planner), sync->nft);
 	sync->state = nftx_state_new(sync->nft);
+	sync->unread = true;
 	sync->can_own = options->table_owner;
 	sync->can_destroy = true;
 	sync->can_enlarge = true;
@@ -197,6 +199,28 @@ static void tell_blamed(const struct nftx_blames *blames, struct diags *diags)
 	}
 }
 
+/* The first refill finds what an earlier daemon has left. Of a frontend that is wanted no more, every
+ * flow is stale; notes of those that are wanted follow, and count then. */
+static void note_found(struct sync *sync, const struct nftx_survey *found)
+{
+	for (size_t f = 0; f < 2; f++) {
+		struct nftx_elems elems = { 0 };
+		struct ipaddr addr;
+		uint8_t protocol;
+		uint16_t port;
+
+		if (!found->ground[f].exists ||
+		    nftx_sock_dump(sync->sock, f == 0 ? 4 : 6, NFTX_FRONTENDS, &elems, NULL) < 0)
+			continue; /* of another layout: who knows what it was */
+		for (size_t i = 0; i < elems.count; i++) {
+			nftx_elem_front(&elems.list[i], &addr, &protocol, &port);
+			if (protocol == IPPROTO_UDP)
+				nftx_flow_fronts_add(&sync->fronts, &addr, port, NULL, 0);
+		}
+		nftx_dump_done(&elems);
+	}
+}
+
 static int refill(struct sync *sync, struct sync_report *report, struct diags *diags,
                   struct err *err)
 {
@@ -207,6 +231,10 @@ static int refill(struct sync *sync, struct sync_report *report, struct diags *d
 
 	if (ret < 0)
 		return ret;
+	if (sync->unread) {
+		note_found(sync, &found);
+		nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
+	}
 	ret = nftx_refill(sync->state, found.ground, true, send_batch, &errand, &blames, err);
 	nftx_survey_done(&found);
 	if (ret == 0)
@@ -258,6 +286,7 @@ static void follow_options(struct sync *sync)
 	memcpy(sync->nft, nft, sizeof(nft));
 	nftx_state_free(sync->state);
 	sync->state = nftx_state_new(nft);
+	sync->unread = true;
 	sync->staged = false;
 }
 
@@ -319,6 +348,7 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 		return 0;
 	nftx_state_committed(sync->state);
 	if (report->refill) {
+		sync->unread = false;
 		sync->rebuild = false;
 		sync->began = true;
 	}

@@ -27,6 +27,19 @@ size_t nftx_key_front(uint8_t *key, const struct ipaddr *addr, uint8_t protocol,
 	return len + 8;
 }
 
+void nftx_elem_front(const struct nftx_elem *elem, struct ipaddr *addr, uint8_t *protocol,
+                     uint16_t *port)
+{
+	size_t len = ipaddr_len(elem->family);
+	uint16_t port_be;
+
+	*addr = (struct ipaddr){ .family = elem->family };
+	memcpy(addr->bytes, elem->key, len);
+	*protocol = elem->key[len];
+	memcpy(&port_be, elem->key + len + 4, sizeof(port_be));
+	*port = ntohs(port_be);
+}
+
 static size_t slot_offset(const struct nftx_elem *elem)
 {
 	return nftx_map_key_bytes(NFTX_BACKENDS, elem->family) - sizeof(uint32_t);

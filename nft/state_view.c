@@ -13,7 +13,8 @@ void nftx_state_note_flows(const struct nftx_state *state, bool gains,
 	for (size_t i = 0; i < state->staged_count; i++) {
 		const struct place *place = &state->places[state->staged[i]];
 
-		nftx_note_gone(place->present, place->staged, fronts);
+		nftx_note_gone(place->present != NULL ? place->present : place->last, place->staged,
+		               fronts);
 	}
 	for (size_t i = 0; i < state->staged_count; i++) {
 		const struct place *place = &state->places[state->staged[i]];

@@ -51,6 +51,10 @@ struct nftx_elem {
  */
 size_t nftx_key_front(uint8_t *key, const struct ipaddr *addr, uint8_t protocol, uint16_t port);
 
+/** nftx_elem_front() - the address, protocol and port (host order) that a key begins with. */
+void nftx_elem_front(const struct nftx_elem *elem, struct ipaddr *addr, uint8_t *protocol,
+                     uint16_t *port);
+
 /** nftx_key_addr() - write an address. Return: bytes written: 4 or 16. */
 size_t nftx_key_addr(uint8_t *key, const struct ipaddr *addr);
 

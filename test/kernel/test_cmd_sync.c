@@ -59,6 +59,26 @@ static const struct row {
 	{ "an address that goes", change_the_address, false },
 };
 
+/* How it is brought about that the sync of a change knows nothing of what was there. */
+enum gap {
+	CHANGE_REFUSED,
+	RETRY_AWAITED, /* another change was refused before */
+	DOUBTED,       /* somebody else wrote */
+	EMPTIED,       /* the same, and nothing is left in the kernel */
+	RESTARTED,     /* the change came while no daemon ran */
+	RELAID,        /* the same, and the layout is another one */
+	GAPS
+};
+
+static const char *const gap_names[GAPS] = {
+	[CHANGE_REFUSED] = "refused at first",
+	[RETRY_AWAITED] = "while a retry is awaited",
+	[DOUBTED] = "while somebody else writes",
+	[EMPTIED] = "while somebody else empties the tables",
+	[RESTARTED] = "while no daemon runs",
+	[RELAID] = "while no daemon runs, before another layout",
+};
+
 static int run_sync(struct sync *sync, struct sync_report *report)
 {
 	struct diags diags = { 0 };
@@ -88,51 +108,114 @@ static void walk(struct sync *sync, struct nftx_flows *flows)
 	(void)flows_finish(flows);
 }
 
-static void run_row(const struct row *row)
+/* A daemon: what it plans, and what it sends. */
+struct rig {
+	struct options options;
+	struct proxy_planner *planner;
+	struct nftx_sock *sock;
+	struct sync *sync;
+};
+
+static void rig_start(struct rig *rig)
+{
+	rig->planner = new_planner();
+	assert_int_equal(nftx_sock_open(&rig->sock, NULL), 0);
+	rig->sync = sync_new(&rig->options, rig->planner, rig->sock);
+	(void)put(rig->planner, dns_service("10.96.0.10"));
+	(void)put(rig->planner, dns_slice("10.244.1.1 10.244.1.2"));
+}
+
+static void rig_stop(struct rig *rig)
+{
+	sync_free(rig->sync);
+	proxy_planner_free(rig->planner);
+	nftx_sock_close(rig->sock);
+}
+
+/* The gap, with the change in it. */
+static void change_in(struct rig *rig, enum gap gap, const struct row *row)
+{
+	struct sync_report report;
+
+	switch (gap) {
+	case CHANGE_REFUSED:
+		empty_behind_its_back(rig->sock);
+		row->change(rig->planner);
+		assert_true(run_sync(rig->sync, &report) < 0);
+		return;
+	case RETRY_AWAITED:
+		empty_behind_its_back(rig->sock);
+		(void)put(rig->planner, dns_slice("10.244.1.2"));
+		assert_true(run_sync(rig->sync, &report) < 0);
+		(void)put(rig->planner, dns_slice("10.244.1.1 10.244.1.2"));
+		break;
+	case EMPTIED:
+		empty_behind_its_back(rig->sock);
+		sync_forget(rig->sync, false);
+		break;
+	case DOUBTED:
+		sync_forget(rig->sync, false);
+		break;
+	case RESTARTED:
+	case RELAID:
+		rig_stop(rig);
+		rig->options.masquerade_all = gap == RELAID;
+		rig_start(rig);
+		break;
+	case GAPS:
+		fail();
+	}
+	row->change(rig->planner);
+}
+
+static void run_row(const struct row *row, enum gap gap)
 {
 	const struct entry first = flow(IPPROTO_UDP, FRONT, "10.244.1.1 53", 1);
 	const struct entry second = flow(IPPROTO_UDP, FRONT, "10.244.1.2 53", 2);
-	static const struct options options = { 0 };
-	struct proxy_planner *planner = new_planner();
 	struct nftx_flows *flows = flows_open();
+	struct rig rig = { 0 };
 	struct sync_report report;
-	struct nftx_sock *sock;
-	struct sync *sync;
 
-	print_message("  - %s\n", row->what);
-	assert_int_equal(nftx_sock_open(&sock, NULL), 0);
-	sync = sync_new(&options, planner, sock);
-	(void)put(planner, dns_service("10.96.0.10"));
-	(void)put(planner, dns_slice("10.244.1.1 10.244.1.2"));
-	assert_int_equal(run_sync(sync, &report), 0);
+	print_message("  - %s, %s\n", row->what, gap_names[gap]);
+	rig_start(&rig);
+	assert_int_equal(run_sync(rig.sync, &report), 0);
 	table_create(&first, 1);
 	table_create(&second, 1);
-	walk(sync, flows);
+	walk(rig.sync, flows);
 	assert_true(table_has(&first) && table_has(&second));
 
-	empty_behind_its_back(sock);
-	row->change(planner);
-	assert_true(run_sync(sync, &report) < 0);
-	assert_int_equal(run_sync(sync, &report), 0);
+	change_in(&rig, gap, row);
+	assert_int_equal(run_sync(rig.sync, &report), 0);
 	assert_true(report.refill && report.sent);
-	walk(sync, flows);
+	walk(rig.sync, flows);
 	assert_false(table_has(&first));
 	assert_int_equal(table_has(&second), row->second_stays);
 
-	sync_free(sync);
-	proxy_planner_free(planner);
+	rig_stop(&rig);
 	nftx_flows_close(flows);
-	nftx_sock_close(sock);
+}
+
+static void run_gaps(enum gap first, enum gap last)
+{
+	for (enum gap gap = first; gap <= last; gap++) {
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			(void)table_enter(NULL);
+			run_row(&rows[i], gap);
+			(void)table_leave(NULL);
+		}
+	}
 }
 
 static void BUG_4_1_a_refused_sync_does_not_forget_the_flows(void **unused)
 {
 	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		(void)table_enter(NULL);
-		run_row(&rows[i]);
-		(void)table_leave(NULL);
-	}
+	run_gaps(CHANGE_REFUSED, RETRY_AWAITED);
+}
+
+static void flows_go_with_what_goes_while_nobody_follows_it(void **unused)
+{
+	(void)unused;
+	run_gaps(DOUBTED, RELAID);
 }
 
 /* ---- A Service that the kernel refuses ------------------------------------------------------ */
@@ -267,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_is_refused_keeps_nobody_out),
 		cmocka_unit_test(BUG_4_1_a_refused_sync_does_not_forget_the_flows),
+		cmocka_unit_test(flows_go_with_what_goes_while_nobody_follows_it),
 	};
 
 	return cmocka_run_group_tests_name("cmd/sync in the kernel", tests, NULL, NULL);
