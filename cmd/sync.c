@@ -12,6 +12,7 @@
 #include "cmd/held.h"
 #include "nft/affinity.h"
 #include "nft/blame.h"
+#include "nft/flow_notes.h"
 #include "nft/survey.h"
 
 /* Of kube-proxy in nftables mode (kube-proxy-behaviour.md, section 3.1). */
@@ -200,7 +201,7 @@ static void tell_blamed(const struct nftx_blames *blames, struct diags *diags)
 }
 
 /* The first refill finds what an earlier daemon has left. Of a frontend that is wanted no more, every
- * flow is stale; notes of those that are wanted follow, and count then. */
+ * translated flow is stale; notes of those that are wanted follow, and count then. */
 static void note_found(struct sync *sync, const struct nftx_survey *found)
 {
 	for (size_t f = 0; f < 2; f++) {
@@ -215,7 +216,7 @@ static void note_found(struct sync *sync, const struct nftx_survey *found)
 		for (size_t i = 0; i < elems.count; i++) {
 			nftx_elem_front(&elems.list[i], &addr, &protocol, &port);
 			if (protocol == IPPROTO_UDP)
-				nftx_flow_fronts_add(&sync->fronts, &addr, port, NULL, 0);
+				nftx_note_gone_front(&sync->fronts, &addr, port);
 		}
 		nftx_dump_done(&elems);
 	}

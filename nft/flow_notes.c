@@ -51,6 +51,13 @@ static const struct lb_frontend *find_front(const struct lb_service *service,
 	return NULL;
 }
 
+void nftx_note_gone_front(struct nftx_flow_fronts *fronts, const struct ipaddr *addr, uint16_t port)
+{
+	const struct lb_backend itself = { .addr = *addr, .port = port };
+
+	nftx_flow_fronts_add(fronts, addr, port, &itself, 1);
+}
+
 void nftx_note_gone(const struct lb_service *was, const struct lb_service *now,
                     struct nftx_flow_fronts *fronts)
 {
@@ -58,7 +65,7 @@ void nftx_note_gone(const struct lb_service *was, const struct lb_service *now,
 		const struct lb_frontend *frontend = &was->frontends[i];
 
 		if (is_udp(was, frontend) && find_front(now, frontend) == NULL)
-			nftx_flow_fronts_add(fronts, &frontend->addr, frontend->port, NULL, 0);
+			nftx_note_gone_front(fronts, &frontend->addr, frontend->port);
 	}
 }
 

@@ -13,6 +13,11 @@
 #include "lb.h"
 #include "nft/flows.h"
 
+/** nftx_note_gone_front() - note that a UDP frontend is gone: only a flow that is not translated is
+ *  as it should be, whoever answers it. */
+void nftx_note_gone_front(struct nftx_flow_fronts *fronts, const struct ipaddr *addr,
+                          uint16_t port);
+
 /** nftx_note_gone() - note the UDP frontends that @was has and @now has not. NULL @was: none. */
 void nftx_note_gone(const struct lb_service *was, const struct lb_service *now,
                     struct nftx_flow_fronts *fronts);

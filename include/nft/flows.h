@@ -34,8 +34,8 @@
 struct nftx_flow_front {
 	struct ipaddr addr;
 	uint16_t port;
-	/* Its valid backends: nftx_flow_fronts.backends[first .. first + count - 1]. None: it is
-	 * gone, every flow to it goes. */
+	/* Its valid backends: nftx_flow_fronts.backends[first .. first + count - 1]. None:
+	 * every flow to it goes. */
 	uint32_t first;
 	uint32_t count;
 };

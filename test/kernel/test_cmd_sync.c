@@ -52,11 +52,12 @@ static const struct row {
 	const char *what;
 	void (*change)(struct proxy_planner *planner);
 	bool second_stays; /* the flow to the second endpoint */
+	bool plain_stays;  /* one that began after the change, and was not translated */
 } rows[] = {
-	{ "an endpoint that goes", remove_one_endpoint, true },
-	{ "the last endpoints that go", remove_all_endpoints, false },
-	{ "a Service that goes", remove_the_service, false },
-	{ "an address that goes", change_the_address, false },
+	{ "an endpoint that goes", remove_one_endpoint, true, false },
+	{ "the last endpoints that go", remove_all_endpoints, false, false },
+	{ "a Service that goes", remove_the_service, false, true },
+	{ "an address that goes", change_the_address, false, true },
 };
 
 /* How it is brought about that the sync of a change knows nothing of what was there. */
@@ -172,6 +173,7 @@ static void run_row(const struct row *row, enum gap gap)
 {
 	const struct entry first = flow(IPPROTO_UDP, FRONT, "10.244.1.1 53", 1);
 	const struct entry second = flow(IPPROTO_UDP, FRONT, "10.244.1.2 53", 2);
+	const struct entry plain = flow(IPPROTO_UDP, FRONT, FRONT, 3);
 	struct nftx_flows *flows = flows_open();
 	struct rig rig = { 0 };
 	struct sync_report report;
@@ -187,9 +189,11 @@ static void run_row(const struct row *row, enum gap gap)
 	change_in(&rig, gap, row);
 	assert_int_equal(run_sync(rig.sync, &report), 0);
 	assert_true(report.refill && report.sent);
+	table_create(&plain, 1);
 	walk(rig.sync, flows);
 	assert_false(table_has(&first));
 	assert_int_equal(table_has(&second), row->second_stays);
+	assert_int_equal(table_has(&plain), row->plain_stays);
 
 	rig_stop(&rig);
 	nftx_flows_close(flows);
