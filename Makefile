@@ -165,7 +165,7 @@ $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/libtest.a $(ALL_ARCHIVES)
 NO_ASLR = $(if $(filter asan fuzz,$(FLAVOR)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 RUN = KUBENFT=$(CURDIR)/$(B)/kubenft $(NO_ASLR) test/run_tests.py \
 	--prefix '$(filter-out release,$(FLAVOR))'
-GOLDEN = $(wildcard test/golden/run)
+GOLDEN = $(wildcard test/golden/run test/oracle/run)
 LINT = layers purity names headers forbidden sizes format tidy cppcheck shellcheck options man selftest
 
 test: all $(UNIT) ## unit and golden tests, and the manifests

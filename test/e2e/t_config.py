@@ -285,16 +285,19 @@ def version_as_a_flag_is_answered_beside_all_others(t):
 
 
 @test()
-def external_ips_are_left_out_when_the_feature_gate_says_so(t):
-    external = t.world.external_ips()[4]
-    service = t.service("web", [port(80, "web")], (4,), externalIPs=[external])
-    t.write(service, t.web_slice(service, [ONE]))
+def BUG_1_3_external_ips_are_left_out_when_the_feature_gate_says_so(t):
+    # With internal policy Local, endpoints elsewhere would be for them alone.
+    external, elsewhere = t.world.external_ips()[4], "10.244.1.11"
+    service = t.service("web", [port(80, "web")], (4,), externalIPs=[external],
+                        internalTrafficPolicy="Local")
+    t.write(service, t.web_slice(service, [ONE, elsewhere]))
     done = t.command("plan", "--source", t.source, "--hostname-override", NODE_NAME)
     t.true("without", external in done.stdout, done.stdout[:2000])
     done = t.command("plan", "--source", t.source, "--hostname-override", NODE_NAME,
                      "--feature-gates=AllowServiceExternalIPs=false")
     t.true("with", external not in done.stdout and service.ip(4) in done.stdout,
            done.stdout[:2000])
+    t.true("nor what is for them", elsewhere not in done.stdout, done.stdout[:2000])
 
 
 @test()

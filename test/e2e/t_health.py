@@ -434,6 +434,17 @@ def BUG_2_9_health_checks_are_answered_without_the_health_server(t):
 
 
 @test()
+def BUG_2_9_health_checks_are_answered_though_the_health_port_is_turned_off(t):
+    number = t.world.node_port()
+    service = _balanced(t, number)
+    t.run(service, _piece(service, [ONE]), run_args=("--healthz-port=0",))
+    t.true("no health port", web.is_refused(t.node, web.LOOPBACK[4], 10256))
+    _check_becomes(t, 4, number, 200, 1)
+    t.write(service, _piece(service, [remote_address(1, 4)]))
+    _check_becomes(t, 4, number, 503, 0)
+
+
+@test()
 def a_health_check_port_that_is_taken_is_opened_when_it_is_free(t):
     number, other_number = t.world.node_port(), t.world.node_port()
     taken = _balanced(t, number)
