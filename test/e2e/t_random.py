@@ -70,6 +70,9 @@ class Walk:
         """Returns the objects, and by what the log is to be looked at."""
         things = self.all_things()
         mark = os.path.getsize(self.t.log_path) if self.daemon else 0
+        if self.t.api:
+            self.t.write(*things, with_node=False)
+            return list(self.t.api.truth.values()), mark
         self.t.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": things}))
         return things, mark
 
@@ -104,12 +107,13 @@ class Walk:
         else:
             self.things = self.maker.change(self.things)
         things, mark = self.write()
-        self.daemon.wait_synced(mark)
+        if not self.t.api:  # there, it has been waited for
+            self.daemon.wait_synced(mark)
         return things
 
     def faults(self, things):
         cluster, own = self.wanted(things)
-        plan = self.t.command("plan", "--source", self.t.source, "--hostname-override",
+        plan = self.t.command("plan", *self.t.source_args(), "--hostname-override",
                               clusters.NODE, *self.args)
         self.t.equal("plan: exit status", 0, plan.returncode, plan.stderr)
         listing = self.t.nft_ok("list", "table", "ip", "kubenft") + \
