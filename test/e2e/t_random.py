@@ -14,6 +14,8 @@ import random
 import sys
 
 import conntrack
+import probes
+import topology
 from conntrack import Flow
 from daemon import until
 from harness import test_rows
@@ -28,6 +30,9 @@ import ruleset  # noqa: E402
 
 STEPS = 20
 FLOWS = 40  # new ones before each event
+
+CROWD = 5  # clients from outside that affinity is kept for
+PURGED_WITHIN_S = 5
 
 # What one test has tracked is there in the next one, too.
 _source_ports = itertools.count(2000)
@@ -52,8 +57,8 @@ class Walk:
 
     def __init__(self, t, args, facts, seed):
         self.t, self.args, self.options = t, args, facts
-        self.maker = clusters.Maker(random.Random(seed))
-        self.things = self.maker.cluster()
+        self.maker = clusters.Maker(random.Random(seed), sticky=0.6)
+        self.things = self.maker.cluster(at_least=4)
         self.passing = []
         self.daemon = None
         self.tracked = {}  # source port: Flow
@@ -152,6 +157,72 @@ class Walk:
         conntrack.create(self.t.node, new)
         self.tracked.update({f.source_port: f for f in new})
 
+    # Clients that are remembered
+
+    def _clients(self, family):
+        """[(namespace, source)]"""
+        crowd = [topology.crowd_address(i, family) for i in range(CROWD)]
+        return [(self.t.client, topology.pod_address(5, family)),
+                *((self.t.external, address) for address in crowd)]
+
+    @staticmethod
+    def _sticky(cluster):
+        """{frontend as text: what it is}, where that is not left open."""
+        return {(str(ip), protocol, str(number)): claims[0]
+                for (ip, protocol, number), claims in cluster.frontends.items()
+                if len(claims) == 1 and claims[0].affinity}
+
+    def visit(self, cluster):
+        """The first packet of everybody to each frontend with affinity, of TCP and UDP."""
+        for address, protocol, number in self._sticky(cluster):
+            family = 6 if ":" in address else 4
+            for namespace, source in self._clients(family) if protocol != "sctp" else ():
+                job = probes.Job(namespace, protocol, address, int(number), source)
+                with namespace:
+                    probes.start(job).sock.close()
+
+    def remembered(self):
+        """{(client, frontend): endpoint}"""
+        found = {}
+        for family in ("ip", "ip6"):
+            listing = self.t.nft_ok("list", "map", family, "kubenft", "affinity")
+            for key, (data, _) in ruleset.elements(listing):
+                number = key[4].split() if len(key) > 4 else key[3].split()
+                found[key[0], (key[1], key[2], number[0])] = tuple(data.split(" . "))
+        return found
+
+    def _is_true(self, cluster, client, front, endpoint):
+        """May a client be remembered there? One that is no pod, and comes to what is for this node's
+        endpoints only, must not be sent elsewhere."""
+        claim = self._sticky(cluster).get(front)
+        if claim is None:
+            return False
+        ip = ipaddress.ip_address(client)
+        is_pod = any(ip in c for c in cluster.facts.pod_cidrs if c.version == ip.version)
+        allowed = claim.local
+        if not claim.is_local_only or claim.kind != contract.CLUSTER_IP and is_pod:
+            allowed = claim.cluster | claim.local
+        return endpoint in {(str(e.ip), str(e.port)) for e in allowed}
+
+    def expect_remembered(self, before, after, records):
+        """@records: of before. Those that are not true any more go, all others stay."""
+        open_ = {(str(ip), protocol, str(number))
+                 for (ip, protocol, number), claims in after.frontends.items() if len(claims) > 1}
+
+        def false():
+            return [(key, endpoint) for key, endpoint in self.remembered().items()
+                    if key[1] not in open_ and not self._is_true(after, *key, endpoint)]
+        until(lambda: not false(), lambda: f"records that are not true go: {false()[:3]}",
+              PURGED_WITHIN_S)
+        now, was, is_ = self.remembered(), self._sticky(before), self._sticky(after)
+        lost = [(key, endpoint) for key, endpoint in records.items()
+                if key[1] in was and key[1] in is_ and
+                was[key[1]][:4] == is_[key[1]][:4] and
+                was[key[1]].affinity == is_[key[1]].affinity == 10800 and
+                self._is_true(before, *key, endpoint) and self._is_true(after, *key, endpoint) and
+                now.get(key) != endpoint]
+        self.t.equal("clients that were moved without need", [], lost[:3])
+
     def expect_tracked(self, before, after):
         """What must be gone goes, and nothing else."""
         stale = set()
@@ -185,13 +256,19 @@ def random_events(t, way):
     walk = Walk(t, *WAYS[way], f"{seed} {way}")
     try:
         things = walk.start()
+        remembered = 0
         for number in range(STEPS):
             t.equal(f"step {number}: differences to the contract", [], walk.faults(things)[:5])
             before, _ = walk.wanted(things)
             walk.track(before)
+            walk.visit(before)
+            records = walk.remembered()
             things = walk.step()
             after, _ = walk.wanted(things)
             walk.expect_tracked(before, after)
+            walk.expect_remembered(before, after, records)
+            remembered += len(records)
+        print(f"# {len(walk.tracked)} flows tracked, {remembered} clients remembered", flush=True)
     finally:
         for ip in walk.passing:
             t.node.ip(f"address del {ip}/{128 if ':' in ip else 32} dev lo")

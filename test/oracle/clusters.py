@@ -28,15 +28,21 @@ RANGES = ["198.51.100.0/25", "198.51.100.128/25", "198.51.100.0/24", "198.51.100
           "0.0.0.0/0", "::/0", "nonsense", "198.51.100.0/33", "198.51.100.7", ""]
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 NUMBERS = (80, 443, 53, 30001)
+# What changes together, of a Service's spec or of the Service.
+ASPECTS = (("internalTrafficPolicy",), ("externalTrafficPolicy",), ("externalTrafficPolicy",),
+           ("sessionAffinity", "sessionAffinityConfig"), ("externalIPs",), ("type",), ("ports",),
+           ("loadBalancerSourceRanges",), ("clusterIP", "clusterIPs", "ipFamilies"), ("status",))
 NODE_PORTS = (30001, 30002, 30003)
 PORT_NAMES = ("", "web", "dns")
+NAMESPACES = ("default", "other")
 
 
 class Maker:
-    """@random: all there is of chance."""
+    """@random: all there is of chance. @sticky: the share of Services with affinity."""
 
-    def __init__(self, random):
+    def __init__(self, random, sticky=0.3):
         self.random = random
+        self.sticky = sticky
 
     def often(self, share):
         return self.random.random() < share
@@ -112,7 +118,7 @@ class Maker:
                 spec[field] = self.random.choice(("Local", "Cluster"))
         if not plain and self.often(0.5):
             spec["externalIPs"] = self._addresses()
-        if self.often(0.3):
+        if self.often(self.sticky):
             spec["sessionAffinity"] = "ClientIP"
             if self.often(0.7):
                 spec["sessionAffinityConfig"] = {"clientIP": {
@@ -236,37 +242,55 @@ class Maker:
         elif kind == 3:
             thing["endpoints"] += [{"addresses": []}, {"addresses": ["10.244.0.256"]}]
 
-    def cluster(self):
+    def cluster(self, at_least=1):
         """{(kind, namespace, name): object}"""
         things = [self.node(), self.service_cidr()]
-        for i in range(self.random.randint(1, 5)):
-            who = f"svc-{i}", self.random.choice(("default", "other"))
+        for i in range(self.random.randint(at_least, 5)):
+            who = f"svc-{i}", self.random.choice(NAMESPACES)
             service = self.service(*who)
             things += [service, *self.slices(*who, service["spec"]["ports"])]
         self.random.shuffle(things)
         return {identity(thing): thing for thing in things}
 
+    def _vary(self, service):
+        """The same with one aspect of another one."""
+        other = self.service(service["metadata"]["name"], service["metadata"]["namespace"])
+        service = copy.deepcopy(service)
+        for field in self.random.choice(ASPECTS):
+            whole = field == "status"
+            to, source = (service, other) if whole else (service["spec"], other["spec"])
+            to.pop(field, None)
+            if field in source:
+                to[field] = source[field]
+        return service
+
+    def _event(self, things):
+        """Something happens to @things."""
+        name, namespace = f"svc-{self.random.randint(0, 4)}", self.random.choice(NAMESPACES)
+        there = [key for key in things if key[0] == "Service" and key[2].startswith("svc-")]
+        if there and self.often(0.8):
+            _, namespace, name = self.random.choice(there)
+        service = things.get(("Service", namespace, name))
+        what = self.random.randint(0, 11)
+        if what == 0:
+            return [self.node()]
+        if what == 1:
+            things.pop(("Service", namespace, name), None)
+            return []
+        if what <= 5 and service:
+            return [self._vary(service)]
+        if what <= 7 or not service:
+            return [self.service(name, namespace)]
+        for key in [k for k in things if k[0] == "EndpointSlice" and k[1] == namespace and
+                    k[2].startswith(name)]:
+            del things[key]
+        return self.slices(name, namespace, service["spec"]["ports"])
+
     def change(self, things):
         """The same with one to three events: objects that come, go or change."""
         things = copy.copy(things)
         for _ in range(self.random.randint(1, 3)):
-            name, namespace = f"svc-{self.random.randint(0, 4)}", \
-                self.random.choice(("default", "other"))
-            what = self.random.randint(0, 9)
-            if what == 0:
-                new = [self.node()]
-            elif what <= 2:
-                things.pop(("Service", namespace, name), None)
-                new = []
-            elif what <= 5:
-                new = [self.service(name, namespace)]
-            else:
-                for key in [k for k in things if k[0] == "EndpointSlice" and k[1] == namespace and
-                            k[2].startswith(name)]:
-                    del things[key]
-                service = things.get(("Service", namespace, name))
-                new = self.slices(name, namespace, service["spec"]["ports"] if service else ())
-            things.update((identity(thing), thing) for thing in new)
+            things.update((identity(thing), thing) for thing in self._event(things))
         return things
 
 

@@ -71,7 +71,7 @@ class Table:
                 lines = [line.strip() for line in body.splitlines()]
                 self.chains[name] = [_steps(line) for line in lines if line]
             else:
-                self.sets[name] = dict(_elements(body))
+                self.sets[name] = dict(elements(body))
         self.ranges = {name: [_range(key) for key in elements]
                        for name, elements in self.sets.items()
                        if name in ("service-cidrs", "pod-cidrs")}
@@ -219,7 +219,8 @@ def _steps(line):
     return steps
 
 
-def _elements(body):
+def elements(body):
+    """[(key, (data, comment))] of what a listing says behind "elements"."""
     match = _ELEMENTS.search(body)
     for text in re.split(r",\s+", match.group(1)) if match else ():
         found = _ELEMENT.match(text)
