@@ -9,13 +9,15 @@
 static void remove_at(struct held *held, size_t index)
 {
 	free(held->list[index].name);
-	held->list[index] = held->list[--held->count];
+	held->count--;
+	memmove(&held->list[index], &held->list[index + 1],
+	        (held->count - index) * sizeof(*held->list));
 }
 
 void held_done(struct held *held)
 {
-	while (held->count > 0)
-		remove_at(held, held->count - 1);
+	for (size_t i = 0; i < held->count; i++)
+		free(held->list[i].name);
 	free(held->list);
 	*held = (struct held){ 0 };
 }

@@ -22,28 +22,30 @@ static void free_networks(struct networks *networks)
 	*networks = (struct networks){ 0 };
 }
 
-/* What of a place was in the kernel, as far as is known: NULL when nothing. */
-static struct lb_service *accepted(const struct place *place)
+/* Keeps what of a place was in the kernel, as far as is known, and forgets the rest. */
+static void forget_place(struct place *place)
 {
+	struct lb_service **accepted = NULL;
+
 	if (place->present != NULL)
-		return place->present;
-	return place->doubted || place->fell_back ? place->staged : NULL;
+		accepted = &place->present;
+	else if (place->doubted || place->fell_back)
+		accepted = &place->staged;
+	if (accepted != NULL) {
+		free(place->last);
+		place->last = *accepted;
+		*accepted = NULL;
+	}
+	free(place->present);
+	free(place->staged);
+	place->present = place->staged = NULL;
+	place->doubted = place->fell_back = false;
 }
 
 void nftx_state_forget(struct nftx_state *state)
 {
-	for (size_t id = 0; id < state->place_count; id++) {
-		struct place *place = &state->places[id];
-		struct lb_service *last = accepted(place);
-
-		if (place->staged != last)
-			free(place->staged);
-		if (last != NULL) {
-			free(place->last);
-			place->last = last;
-		}
-		*place = (struct place){ .last = place->last };
-	}
+	for (size_t id = 0; id < state->place_count; id++)
+		forget_place(&state->places[id]);
 	state->staged_count = 0;
 	free_networks(&state->networks);
 	free_networks(&state->staged_networks);

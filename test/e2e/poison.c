@@ -27,6 +27,7 @@ static void spoil(char *bytes, size_t len, const void *key, size_t key_len, cons
 	}
 }
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): those are reserved */
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	ssize_t (*real)(int, const struct msghdr *, int);

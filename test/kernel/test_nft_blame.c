@@ -140,19 +140,16 @@ static void stage(struct kernel *kernel, uint32_t id, uint8_t at, uint16_t form)
 }
 
 static const bool naming[] = { true, false };
-#define EACH_KERNEL(names) \
-	for (const bool *names = naming; names < naming + ARRAY_LEN(naming); names++)
 
 /* Three of forty are left out, whether the kernel names them or not. */
 static void all_others_are_served(void **unused)
 {
 	(void)unused;
-	EACH_KERNEL(names)
-	{
+	for (size_t i = 0; i < ARRAY_LEN(naming); i++) {
 		struct nftx_blames blames = { 0 };
 		struct kernel kernel;
 
-		setup(&kernel, *names);
+		setup(&kernel, naming[i]);
 		for (uint32_t id = 0; id < COUNT; id++) {
 			bool bad = id == 7 || id == 19 || id == COUNT - 1;
 
@@ -163,7 +160,7 @@ static void all_others_are_served(void **unused)
 		assert_true(is_blamed(&blames, 7, false));
 		assert_true(is_blamed(&blames, 19, false));
 		assert_true(is_blamed(&blames, COUNT - 1, false));
-		if (*names)
+		if (naming[i])
 			assert_non_null(strstr(blames.list[0].reason, "10.96.0."));
 		for (uint32_t id = 0; id < COUNT; id++)
 			assert_int_equal(serves(&kernel, (uint8_t)id, 80),
@@ -184,13 +181,12 @@ static void stage_again(struct kernel *kernel, uint32_t id, uint8_t at)
 static void the_last_good_form_stays(void **unused)
 {
 	(void)unused;
-	EACH_KERNEL(names)
-	{
+	for (size_t i = 0; i < ARRAY_LEN(naming); i++) {
 		struct nftx_blames blames = { 0 };
 		struct kernel kernel;
 		struct nftx_batch *batch;
 
-		setup(&kernel, *names);
+		setup(&kernel, naming[i]);
 		stage_again(&kernel, COUNT, 0);
 		assert_int_equal(refill(&kernel, &blames), 0);
 		assert_int_equal(blames.count, 0);
