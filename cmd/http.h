@@ -38,6 +38,8 @@ struct http_answer {
 	} headers[HTTP_MAX_HEADERS];
 	struct strbuf body;
 	bool later; /* not now: when httpd_resume() says so the same is asked again */
+	/* The path, static, when all who ask for it in this turn of the loop may have this; or NULL. */
+	const char *shared;
 };
 
 /** Answers one request, or puts it off. */

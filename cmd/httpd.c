@@ -55,6 +55,12 @@ struct httpd {
 	ev_timer timer;
 	struct httpd_listener *listeners;
 	struct httpd_listener *accepting; /* during MHD_add_connection() */
+	struct shared {
+		struct MHD_Response *response; /* of this turn, NULL: none */
+		unsigned status;
+		const struct httpd_listener *listener;
+		const char *path;
+	} shared;
 	struct conn conns[HTTPD_MAX_CONNECTIONS];
 	struct httpd_stats stats;
 	bool paused; /* not accepting: no descriptor left */
@@ -175,24 +181,56 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	forget_request(conn);
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, struct http_answer *answer)
+static struct MHD_Response *make_response(struct http_answer *answer)
 {
 	struct MHD_Response *response;
-	enum MHD_Result ret;
 
 	if (answer->body.text == NULL)
 		strbuf_puts(&answer->body, "");
 	response = MHD_create_response_from_buffer(answer->body.len, answer->body.text,
 	                                           MHD_RESPMEM_MUST_FREE);
 	if (response == NULL)
-		return MHD_NO; /* closes the connection */
+		return NULL;
 	answer->body = (struct strbuf){ 0 };
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 	for (size_t i = 0; i < answer->header_count; i++)
 		(void)MHD_add_response_header(response, answer->headers[i].name,
 		                              answer->headers[i].value);
+	return response;
+}
+
+static void drop_shared(struct httpd *server)
+{
+	if (server->shared.response != NULL)
+		MHD_destroy_response(server->shared.response);
+	server->shared.response = NULL;
+}
+
+static bool is_shared(const struct conn *conn, const char *path)
+{
+	const struct httpd *server = conn->listener->server;
+
+	return server->shared.response != NULL && server->shared.listener == conn->listener &&
+	       strcmp(server->shared.path, path) == 0;
+}
+
+static enum MHD_Result send_answer(const struct conn *conn, struct MHD_Connection *connection,
+                                   struct http_answer *answer)
+{
+	struct httpd *server = conn->listener->server;
+	struct MHD_Response *response = make_response(answer);
+	enum MHD_Result ret;
+
+	if (response == NULL)
+		return MHD_NO; /* closes the connection */
 	ret = MHD_queue_response(connection, answer->status, response);
-	MHD_destroy_response(response);
+	if (answer->shared == NULL) {
+		MHD_destroy_response(response);
+		return ret;
+	}
+	drop_shared(server);
+	server->shared =
+		(struct shared){ response, answer->status, conn->listener, answer->shared };
 	return ret;
 }
 
@@ -240,6 +278,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		*upload_bytes = 0;
 		return conn->body_bytes <= HTTPD_MAX_BODY ? MHD_YES : MHD_NO;
 	}
+	if (!conn->too_long && is_shared(conn, url))
+		return MHD_queue_response(connection, conn->listener->server->shared.status,
+		                          conn->listener->server->shared.response);
 	request.query = conn->query;
 	request.accept =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
@@ -251,7 +292,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		          "request head too long\n");
 	else
 		conn->listener->answer(conn->listener->ctx, &request, &answer);
-	ret = answer.later ? put_off(conn, connection) : send_answer(connection, &answer);
+	ret = answer.later ? put_off(conn, connection) : send_answer(conn, connection, &answer);
 	http_answer_done(&answer);
 	return ret;
 }
@@ -323,6 +364,7 @@ static void turn(struct httpd *server)
 	}
 	if (expired)
 		(void)MHD_run(server->mhd);
+	drop_shared(server);
 	arm_timer(server);
 }
 
@@ -459,6 +501,7 @@ void httpd_free(struct httpd *server)
 	ev_io_stop(server->loop, &server->io);
 	ev_timer_stop(server->loop, &server->timer);
 	MHD_stop_daemon(server->mhd);
+	drop_shared(server);
 	free(server);
 }
 

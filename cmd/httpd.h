@@ -14,7 +14,9 @@
  *    has waited longest is closed. Nobody can keep others out by being idle or slow;
  *  - a deadline (HTTPD_DEADLINE_US) from the connection or the previous answer to the
  *    request's head, and again from there to the end of the answer;
- *  - HTTPD_MAX_HEAD bytes of request line and headers.
+ *  - HTTPD_MAX_HEAD bytes of request line and headers;
+ *  - an answer that may be shared (http_answer.shared) is made once in a turn of the loop, and kept
+ *    once in memory, for however many ask at the same time.
  */
 
 #include <ev.h>

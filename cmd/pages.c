@@ -66,6 +66,7 @@ static void answer_metrics(const struct pages *pages, const struct http_request 
 {
 	(void)request;
 	answer->status = 200;
+	answer->shared = "/metrics"; /* it is long, and the same for everybody */
 	answer->content_type = METRICS_TYPE;
 	http_header(answer, "Process-Start-Time-Unix", "%lld",
 	            (long long)(pages->started_ns / SECOND_NS));
