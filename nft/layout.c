@@ -32,6 +32,7 @@ static const struct nftx_map_info maps[NFTX_MAP_COUNT] = {
 	[NFTX_CLUSTER_IPS] = { .name = "cluster-ips", .key = "A" },
 	[NFTX_SERVICE_CIDRS] = { .name = "service-cidrs", .key = "A", .ranges = true },
 	[NFTX_POD_CIDRS] = { .name = "pod-cidrs", .key = "A", .ranges = true },
+	[NFTX_INTERNAL] = { .name = "internal", .key = "APS" },
 	[NFTX_EXTERNAL_CLUSTER] = { .name = "external-cluster", .key = "APS" },
 	[NFTX_EXTERNAL_LOCAL] = { .name = "external-local", .key = "APS" },
 	[NFTX_HAIRPIN] = { .name = "hairpin", .key = "AA" },

@@ -129,6 +129,14 @@ static struct target render_ranges(const struct front *f, struct target next)
 	return go(NFTX_RESTRICTED, 0);
 }
 
+/* The set that says whom to masquerade. */
+static enum nftx_map masquerading(const struct lb_frontend *frontend)
+{
+	if (frontend->kind == LB_CLUSTER_IP)
+		return NFTX_INTERNAL;
+	return frontend->local_only ? NFTX_EXTERNAL_LOCAL : NFTX_EXTERNAL_CLUSTER;
+}
+
 static void render_frontend(const struct front *f)
 {
 	struct target target = render_policy(f);
@@ -138,9 +146,7 @@ static void render_frontend(const struct front *f)
 	target = render_ranges(f, target);
 	elem = push_target(f, NFTX_FRONTENDS, target);
 	elem->comment = f->port->label;
-	if (f->frontend->kind != LB_CLUSTER_IP)
-		(void)push_key(f, f->frontend->local_only ? NFTX_EXTERNAL_LOCAL
-		                                          : NFTX_EXTERNAL_CLUSTER);
+	(void)push_key(f, masquerading(f->frontend));
 }
 
 static void push_address(struct nftx_elems *out, enum nftx_map map, const struct ipaddr *addr)

@@ -409,7 +409,8 @@ class Case:
             lines += self.api.facts()
         for family in ("ip", "ip6"):
             for kind, name in (("map", "frontends"), ("map", "backends"), ("set", "cluster-ips"),
-                               ("set", "external-cluster"), ("set", "external-local"),
+                               ("set", "internal"), ("set", "external-cluster"),
+                               ("set", "external-local"),
                                ("map", "local-frontends"), ("map", "cluster-frontends"),
                                ("map", "restricted-frontends"), ("set", "allowed-sources"),
                                ("map", "sticky-frontends"), ("map", "affinity"),

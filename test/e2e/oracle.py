@@ -24,8 +24,8 @@ AFFINITY_S = 10800
 def _new_state():
     return {"frontends": {}, "backends": {}, "restricted-frontends": {}, "sticky-frontends": {},
             "local-frontends": {}, "cluster-frontends": {}, "sticky-timeouts": {},
-            "cluster-ips": {}, "service-cidrs": {}, "pod-cidrs": {}, "external-cluster": {},
-            "external-local": {}, "hairpin": {}, "allowed-sources": {}}
+            "cluster-ips": {}, "service-cidrs": {}, "pod-cidrs": {}, "internal": {},
+            "external-cluster": {}, "external-local": {}, "hairpin": {}, "allowed-sources": {}}
 
 
 # ---- What should be ------------------------------------------------------------------------------
@@ -129,8 +129,8 @@ class _Port:
             state["allowed-sources"].update({(*key, r): "" for r in ranges})
             verdict = "goto restricted"
         state["frontends"][key] = f"{verdict} for {self.label}"
-        if kind != "cluster":
-            state["external-local" if local_only else "external-cluster"][key] = ""
+        external = "external-local" if local_only else "external-cluster"
+        state["internal" if kind == "cluster" else external][key] = ""
         used = (self.local if local_only else set()) | \
             (self.all if not local_only or kind != "cluster" else set())
         for address, _ in used & self.local_addresses:

@@ -266,6 +266,26 @@ def a_pod_that_reaches_itself_through_somebody_elses_translation_sees_the_node(t
         t.nft("delete", "table", "ip", "neighbour")
 
 
+@test(quick=True)
+def what_others_translate_at_a_port_that_a_clusterip_does_not_have_keeps_its_source(t):
+    service, piece = t.web([pod_address(12, 4)])
+    t.run(service, piece)
+    t.nft_ok("-f", "-", stdin=f"""table ip neighbour {{
+        chain c {{
+            type nat hook prerouting priority -110
+            ip daddr {service.ip(4)} tcp dport 9999 dnat to 10.244.0.11:8080
+        }}
+    }}""")
+    try:
+        results = t.answered_by(t.external, "tcp", service.ip(4), 9999, [pod_address(11, 4)])
+        t.sources(results, lambda _: topology.EXTERNAL[4])
+        # That of its own ports is the node's, as ever.
+        results = t.answered_by(t.external, "tcp", service.ip(4), 80, [pod_address(12, 4)])
+        t.sources(results, lambda _: topology.POD_GATEWAY[4])
+    finally:
+        t.nft("delete", "table", "ip", "neighbour")
+
+
 @test()
 def connections_that_go_to_no_service_are_left_alone(t):
     service, piece = t.web([pod_address(11, 4)])

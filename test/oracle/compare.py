@@ -54,7 +54,8 @@ class Comparison:
         self._same(f"v{family} keys of backends", set(),
                    {key[:3] for key in table.keys("backends")} - want)
         for name in ("restricted-frontends", "sticky-frontends", "local-frontends",
-                     "cluster-frontends", "sticky-timeouts", "external-cluster", "external-local"):
+                     "cluster-frontends", "sticky-timeouts", "internal", "external-cluster",
+                     "external-local"):
             self._same(f"v{family} keys of {name} without a frontend", set(),
                        set(table.keys(name)) - want)
 

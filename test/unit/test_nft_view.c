@@ -130,11 +130,10 @@ static bool tamper(struct nftx_elems *elems, size_t at, bool take)
 	return false;
 }
 
-/* One backend less can be a smaller row, and a frontend that is not external a cluster IP's. */
+/* One backend less can be a smaller row. */
 static bool can_be_ours_without(const struct nftx_elem *elem)
 {
-	return elem->map == NFTX_BACKENDS || elem->map == NFTX_LOCAL_FRONTENDS ||
-	       elem->map == NFTX_EXTERNAL_CLUSTER || elem->map == NFTX_EXTERNAL_LOCAL;
+	return elem->map == NFTX_BACKENDS || elem->map == NFTX_LOCAL_FRONTENDS;
 }
 
 /* Whatever somebody does to an element of a frontend: it is not ours any more, and reading it ends. */
@@ -180,7 +179,7 @@ static struct nftx_elem make_elem(enum nftx_map map, uint32_t slot, uint8_t last
 		elem.data[0] = 10;
 		elem.data[3] = last;
 		elem.data[5] = 80;
-	} else {
+	} else if (map == NFTX_FRONTENDS) {
 		elem.verdict = NFTX_GOTO;
 		elem.chain = NFTX_SLOTS;
 		elem.number = slot;
@@ -228,8 +227,10 @@ static void reads_foreign_rows(void **unused)
 		size_t drawn = 0;
 
 		print_message("  - %s\n", rows[i].what);
-		if (rows[i].verdict > 0)
+		if (rows[i].verdict > 0) {
 			*nftx_elems_push(&elems) = key;
+			*nftx_elems_push(&elems) = make_elem(NFTX_INTERNAL, 0, 0);
+		}
 		for (size_t k = 0; k < rows[i].count; k++)
 			*nftx_elems_push(&elems) =
 				make_elem(NFTX_BACKENDS, rows[i].slots[k], rows[i].backends[k]);
