@@ -79,7 +79,7 @@ FOREIGN = [
     ("making_a_frontend_an_external_one",
      "add element ip kubenft external-cluster {{ {ip} . tcp . 80 }}",
      ["default/web:web/TCP",
-      "~ frontend {ip}:80 ClusterIP, external -> ClusterIP"]),
+      "~ frontend {ip}:80 ClusterIP, external -> ClusterIP (changed by somebody else)"]),
     ("adding_a_source_range",
      "add element ip kubenft allowed-sources {{ {ip} . tcp . 80 . 10.0.0.0/8 }}",
      ["default/web:web/TCP",
@@ -87,7 +87,7 @@ FOREIGN = [
     ("putting_another_layout_in_its_place",
      "delete table ip kubenft\nadd table ip kubenft {{ comment \"kubenft ruleset 1\"; }}",
      ["node", "~ table ip kubenft (another layout: 'kubenft ruleset 1', would be "
-      "'kubenft ruleset 2 pods=cidr')"]),
+      "'kubenft ruleset 3 pods=cidr')"]),
     ("deleting_a_table", "delete table ip6 kubenft", ["node",
                                                       "+ table ip6 kubenft (table missing)"]),
 ]
