@@ -175,8 +175,9 @@ kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 	@$(RUN) --prefix '$(filter-out release,$(FLAVOR)) kernel' $(KERNEL)
 
 e2e: all ## real connections through the real daemon, and the demo, as root
-	@$(RUN) --timeout 1800 'test/e2e/run --binary $(B)/kubenft $(E2E_ARGS)' \
-		'test/demo/run $(B)/kubenft' 'test/demo/run --source api $(B)/kubenft' \
+	@$(RUN) --timeout 1800 --jobs 2 'test/e2e/run --part 1/2 --binary $(B)/kubenft $(E2E_ARGS)' \
+		'test/e2e/run --part 2/2 --binary $(B)/kubenft $(E2E_ARGS)'
+	@$(RUN) --timeout 1800 'test/demo/run $(B)/kubenft' 'test/demo/run --source api $(B)/kubenft' \
 		$(if $(filter release,$(FLAVOR)),test/apiserver/check)
 
 lint: all ## layers, purity, format, clang-tidy, ... : all of test/lint

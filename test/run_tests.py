@@ -112,13 +112,16 @@ class Suite:
 
 
 def suite_name(command):
-    """`build/asan/test/unit/test_nft_diff` is `nft_diff`; `test/lint/layers.sh` is `layers`."""
+    """`build/asan/test/unit/test_nft_diff` is `nft_diff`; `test/lint/layers.sh` is `layers`;
+    `test/e2e/run --part 1/2` is `e2e 1 of 2`."""
     words = shlex.split(command)
     while len(words) > 1 and ("=" in words[0] or words[0] in ("env", "setarch", "-R")):
         words.pop(0)
     base = os.path.basename(words[0])
     if base in ("run", "check"):
-        return os.path.basename(os.path.dirname(words[0]))
+        name = os.path.basename(os.path.dirname(words[0]))
+        part = words[words.index("--part") + 1].split("/") if "--part" in words else []
+        return " of ".join([f"{name} {part[0]}", *part[1:]]) if part else name
     return re.sub(r"^test_|\.(sh|py)$", "", base)
 
 
