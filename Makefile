@@ -176,9 +176,9 @@ kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 
 e2e: all ## real connections through the real daemon, and the demo, as root
 	@$(RUN) --timeout 1800 --jobs 2 'test/e2e/run --part 1/2 --binary $(B)/kubenft $(E2E_ARGS)' \
-		'test/e2e/run --part 2/2 --binary $(B)/kubenft $(E2E_ARGS)'
-	@$(RUN) --timeout 1800 'test/demo/run $(B)/kubenft' 'test/demo/run --source api $(B)/kubenft' \
+		'test/e2e/run --part 2/2 --binary $(B)/kubenft $(E2E_ARGS)' \
 		$(if $(filter release,$(FLAVOR)),test/apiserver/check)
+	@$(RUN) 'test/demo/run $(B)/kubenft' 'test/demo/run --source api $(B)/kubenft'
 
 lint: all ## layers, purity, format, clang-tidy, ... : all of test/lint
 	@LINT_BUILD=$(B) LINT_CFLAGS='$(filter-out -W%,$(ALL_CFLAGS))' \
