@@ -248,19 +248,20 @@ static int refill(struct sync *sync, struct sync_report *report, struct diags *d
 	return ret;
 }
 
+/* Return: 1 when nothing differs, as refill() otherwise. */
 static int change(struct sync *sync, struct sync_report *report, struct err *err)
 {
 	static const struct nftx_blames nobody = { 0 };
 	struct errand errand = { sync, report };
 	struct nftx_batch *batch = nftx_state_change(sync->state);
-	int ret;
+	int ret = 1;
 
-	if (batch == NULL)
-		return 1;
-	nftx_batch_end(batch, true);
-	ret = send_batch(&errand, batch, NULL, err);
-	nftx_batch_free(batch);
-	if (ret == 0)
+	if (batch != NULL) {
+		nftx_batch_end(batch, true);
+		ret = send_batch(&errand, batch, NULL, err);
+		nftx_batch_free(batch);
+	}
+	if (ret >= 0)
 		held_accepted(&sync->held, &nobody);
 	return ret;
 }

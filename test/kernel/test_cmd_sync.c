@@ -234,17 +234,26 @@ static void make_bad(void *ctx, const struct lb_service *service)
 		frontends[1].port = frontends[0].port;
 }
 
-static void put_service(struct proxy_planner *planner, const char *name, const char *address,
-                        const char *endpoints)
+/* A daemon's part with a Service that the kernel takes and one that it refuses while @faulty. */
+static struct {
+	bool faulty;
+	struct proxy_planner *planner;
+	struct nftx_sock *sock;
+	struct sync *sync;
+	struct sync_report report;
+} rig;
+
+static void put_service(const char *name, const char *address, const char *endpoints)
 {
 	char slice[32];
 
 	(void)snprintf(slice, sizeof(slice), "%s-1", name);
-	(void)put(planner, SERVICE(name, .cluster_ips = address, .ports = "web:tcp:80 alt:tcp:81"));
-	(void)put(planner, SLICE(slice, name, "web:tcp:8080 alt:tcp:8081", endpoints));
+	(void)put(rig.planner,
+	          SERVICE(name, .cluster_ips = address, .ports = "web:tcp:80 alt:tcp:81"));
+	(void)put(rig.planner, SLICE(slice, name, "web:tcp:8080 alt:tcp:8081", endpoints));
 }
 
-static size_t endpoints_of(struct nftx_sock *sock, const char *address)
+static size_t endpoints_of(const char *address)
 {
 	struct nftx_elem want = { .family = 4, .map = NFTX_BACKENDS };
 	struct nftx_elems got = { 0 };
@@ -253,19 +262,19 @@ static size_t endpoints_of(struct nftx_sock *sock, const char *address)
 
 	assert_int_equal(ipaddr_parse(address, &addr, NULL), 0);
 	(void)nftx_key_front(want.key, &addr, IPPROTO_TCP, 80);
-	assert_int_equal(nftx_sock_dump(sock, 4, NFTX_BACKENDS, &got, NULL), 0);
+	assert_int_equal(nftx_sock_dump(rig.sock, 4, NFTX_BACKENDS, &got, NULL), 0);
 	for (size_t i = 0; i < got.count; i++)
 		count += memcmp(got.list[i].key, want.key, 12) == 0;
 	nftx_dump_done(&got);
 	return count;
 }
 
-static void sync_well(struct sync *sync, struct sync_report *report, const char *finding)
+static void sync_well(const char *finding)
 {
 	struct diags diags = { 0 };
 	struct err err = { 0 };
 
-	if (sync_run(sync, report, &diags, &err) < 0)
+	if (sync_run(rig.sync, &rig.report, &diags, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(diags.total, finding != NULL);
 	if (finding != NULL) {
@@ -275,84 +284,107 @@ static void sync_well(struct sync *sync, struct sync_report *report, const char 
 	diag_done(&diags);
 }
 
-static void wait_for_the_trial(const struct sync *sync)
+static void wait_for_the_trial(void)
 {
 	uint64_t deadline = clock_us() + 20000000;
 
-	while (sync_wait(sync) > 0) {
+	while (sync_wait(rig.sync) > 0) {
 		if (clock_us() > deadline)
 			fail_msg("no trial");
 		(void)usleep(1000);
 	}
 }
 
+static int enter_rig(void **state)
+{
+	static const struct options options = { 0 };
+
+	if (table_enter(state) < 0)
+		return -1;
+	rig.faulty = true;
+	rig.planner = new_planner();
+	assert_int_equal(nftx_sock_open(&rig.sock, NULL), 0);
+	rig.sync = sync_new(&options, rig.planner, rig.sock);
+	sync_watch(rig.sync, make_bad, &rig.faulty);
+	put_service("good", "10.96.0.1", "10.244.1.1 10.244.1.2");
+	put_service("bad", "10.96.0.2", "10.244.2.1");
+	return 0;
+}
+
+static int leave_rig(void **state)
+{
+	sync_free(rig.sync);
+	proxy_planner_free(rig.planner);
+	nftx_sock_close(rig.sock);
+	return table_leave(state);
+}
+
 /* Others come into the kernel at once; it itself when it is good again. */
 static void one_that_is_refused_keeps_nobody_out(void **unused)
 {
-	static const struct options options = { 0 };
-	struct proxy_planner *planner = new_planner();
-	bool faulty = true;
-	struct sync_report report;
-	struct nftx_sock *sock;
-	struct sync *sync;
-
 	(void)unused;
-	(void)table_enter(NULL);
-	assert_int_equal(nftx_sock_open(&sock, NULL), 0);
-	sync = sync_new(&options, planner, sock);
-	sync_watch(sync, make_bad, &faulty);
-	put_service(planner, "good", "10.96.0.1", "10.244.1.1 10.244.1.2");
-	put_service(planner, "bad", "10.96.0.2", "10.244.2.1");
-	sync_well(sync, &report,
-	          "refused by the kernel, left out: ip backends: adding 10.96.0.2 . tcp . 80");
-	assert_true(report.refill && report.sent);
-	assert_int_equal(sync_held(sync), 1);
-	assert_int_equal(endpoints_of(sock, "10.96.0.1"), 2);
-	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 0);
-	assert_true(sync_wait(sync) == HELD_IDLE);
+	sync_well("refused by the kernel, left out: ip backends: adding 10.96.0.2 . tcp . 80");
+	assert_true(rig.report.refill && rig.report.sent);
+	assert_int_equal(sync_held(rig.sync), 1);
+	assert_int_equal(endpoints_of("10.96.0.1"), 2);
+	assert_int_equal(endpoints_of("10.96.0.2"), 0);
+	assert_true(sync_wait(rig.sync) == HELD_IDLE);
 
-	put_service(planner, "other", "10.96.0.3", "10.244.3.1");
-	put_service(planner, "bad", "10.96.0.2", "10.244.2.1 10.244.2.2");
-	sync_well(sync, &report, NULL);
-	assert_true(!report.refill && report.sent);
-	assert_int_equal(endpoints_of(sock, "10.96.0.3"), 1);
-	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 0);
+	put_service("other", "10.96.0.3", "10.244.3.1");
+	put_service("bad", "10.96.0.2", "10.244.2.1 10.244.2.2");
+	sync_well(NULL);
+	assert_true(!rig.report.refill && rig.report.sent);
+	assert_int_equal(endpoints_of("10.96.0.3"), 1);
+	assert_int_equal(endpoints_of("10.96.0.2"), 0);
 
-	wait_for_the_trial(sync);
-	faulty = false;
-	sync_well(sync, &report, NULL);
-	assert_int_equal(sync_held(sync), 0);
-	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 2);
+	wait_for_the_trial();
+	rig.faulty = false;
+	sync_well(NULL);
+	assert_int_equal(sync_held(rig.sync), 0);
+	assert_int_equal(endpoints_of("10.96.0.2"), 2);
+}
 
-	/* a change of it that is refused, first as a change, then in the refill */
-	faulty = true;
-	put_service(planner, "bad", "10.96.0.2", "10.244.2.7");
-	assert_true(run_sync(sync, &report) < 0);
-	sync_well(sync, &report, "refused by the kernel, its last form stays: ip backends: adding");
-	assert_int_equal(sync_held(sync), 1);
-	assert_int_equal(endpoints_of(sock, "10.96.0.1"), 2);
-	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 2);
-	assert_int_equal(endpoints_of(sock, "10.96.0.3"), 1);
+/* A change that is refused, first as a change, then in the refill. */
+static void one_whose_change_is_refused_keeps_its_last_form(void **unused)
+{
+	(void)unused;
+	rig.faulty = false;
+	sync_well(NULL);
+	rig.faulty = true;
+	put_service("bad", "10.96.0.2", "10.244.2.7 10.244.2.8");
+	assert_true(run_sync(rig.sync, &rig.report) < 0);
+	sync_well("refused by the kernel, its last form stays: ip backends: adding");
+	assert_int_equal(sync_held(rig.sync), 1);
+	assert_int_equal(endpoints_of("10.96.0.1"), 2);
+	assert_int_equal(endpoints_of("10.96.0.2"), 1);
 
 	/* a repair, which stages all again, keeps it, too */
-	sync_forget(sync, false);
-	sync_well(sync, &report, NULL);
-	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 2);
+	sync_forget(rig.sync, false);
+	sync_well(NULL);
+	assert_int_equal(endpoints_of("10.96.0.2"), 1);
 
-	(void)proxy_planner_delete(planner, PROXY_SERVICE, "ns", "bad");
-	sync_well(sync, &report, NULL);
-	assert_int_equal(sync_held(sync), 0);
-	assert_int_equal(endpoints_of(sock, "10.96.0.2"), 0);
-	sync_free(sync);
-	proxy_planner_free(planner);
-	nftx_sock_close(sock);
-	(void)table_leave(NULL);
+	/* what is wanted again is what stayed: nothing is to be sent, and nobody is refused any more */
+	rig.faulty = false;
+	put_service("bad", "10.96.0.2", "10.244.2.1");
+	sync_well(NULL);
+	wait_for_the_trial();
+	sync_well(NULL);
+	assert_false(rig.report.sent);
+	assert_int_equal(sync_held(rig.sync), 0);
+
+	(void)proxy_planner_delete(rig.planner, PROXY_SERVICE, "ns", "bad");
+	sync_well(NULL);
+	assert_int_equal(sync_held(rig.sync), 0);
+	assert_int_equal(endpoints_of("10.96.0.2"), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_that_is_refused_keeps_nobody_out),
+		cmocka_unit_test_setup_teardown(one_that_is_refused_keeps_nobody_out, enter_rig,
+		                                leave_rig),
+		cmocka_unit_test_setup_teardown(one_whose_change_is_refused_keeps_its_last_form,
+		                                enter_rig, leave_rig),
 		cmocka_unit_test(BUG_4_1_a_refused_sync_does_not_forget_the_flows),
 		cmocka_unit_test(flows_go_with_what_goes_while_nobody_follows_it),
 	};
