@@ -232,14 +232,14 @@ static void add_name(struct strbuf *out, const char *text)
 	add_string(out, slash != NULL ? slash + 1 : name);
 }
 
-static void add_check(struct strbuf *out, const struct diff_check *check)
+static void add_check(struct strbuf *out, const struct diff *diff)
 {
-	bool accepted = check->refused.count == 0 && check->error[0] == '\0';
+	const struct diff_check *check = &diff->check;
 
 	if (!check->made)
 		return;
 	strbuf_printf(out, "  \"check\": {\"accepted\": %s, \"refused\": [",
-	              accepted ? "true" : "false");
+	              diff_is_refused(diff) ? "false" : "true");
 	for (size_t i = 0; i < check->refused.count; i++) {
 		strbuf_puts(out, i > 0 ? ",\n    " : "\n    ");
 		add_name(out, check->refused.list[i].name);
@@ -265,7 +265,7 @@ void diff_json(const struct diff *diff, struct strbuf *out)
 	              "  \"counts\": {\"add\": %zu, \"remove\": %zu, \"change\": %zu},\n",
 	              DIFF_JSON_VERSION, diff_is_empty(diff) ? "true" : "false",
 	              diff->counts[DIFF_ADD], diff->counts[DIFF_REMOVE], diff->counts[DIFF_CHANGE]);
-	add_check(out, &diff->check);
+	add_check(out, diff);
 	strbuf_puts(out, "  \"node\": [");
 	if (diff->line_count > 0 && diff->lines[0].group.label == NULL) {
 		i = add_lines(out, diff, 0, "    ");

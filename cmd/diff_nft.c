@@ -106,20 +106,21 @@ static void add_chain_notes(struct strbuf *out, const struct diff *diff)
 	}
 }
 
+static void add_refused(struct strbuf *out, const char *name, const char *reason)
+{
+	strbuf_puts(out, "# refused by the kernel: ");
+	diff_add_plain(out, name);
+	strbuf_puts(out, *name != '\0' ? ": " : "");
+	diff_add_plain(out, reason);
+	strbuf_puts(out, "\n");
+}
+
 static void add_check_notes(struct strbuf *out, const struct diff_check *check)
 {
-	for (size_t i = 0; i < check->refused.count; i++) {
-		strbuf_puts(out, "# refused by the kernel: ");
-		diff_add_plain(out, check->refused.list[i].name);
-		strbuf_puts(out, ": ");
-		diff_add_plain(out, check->refused.list[i].reason);
-		strbuf_puts(out, "\n");
-	}
-	if (check->error[0] != '\0') {
-		strbuf_puts(out, "# refused by the kernel: ");
-		diff_add_plain(out, check->error);
-		strbuf_puts(out, "\n");
-	}
+	for (size_t i = 0; i < check->refused.count; i++)
+		add_refused(out, check->refused.list[i].name, check->refused.list[i].reason);
+	if (check->error[0] != '\0')
+		add_refused(out, "", check->error);
 }
 
 void diff_nft(const struct diff *diff, struct strbuf *out)

@@ -290,27 +290,31 @@ static void add_heading(struct strbuf *out, const struct diff_group *group,
 	strbuf_printf(out, "%s\n", style->end);
 }
 
-static void add_check(struct strbuf *out, const struct diff_check *check, const struct style *style)
+static void add_refused(struct strbuf *out, const char *name, const char *reason,
+                        const struct style *style)
 {
+	strbuf_printf(out, "  %s! ", style->signs[DIFF_REMOVE]);
+	diff_add_plain(out, name);
+	strbuf_puts(out, *name != '\0' ? ": " : "");
+	diff_add_plain(out, reason);
+	strbuf_printf(out, "%s\n", style->end);
+}
+
+static void add_check(struct strbuf *out, const struct diff *diff, const struct style *style)
+{
+	const struct diff_check *check = &diff->check;
+
 	if (!check->made)
 		return;
-	if (check->refused.count == 0 && check->error[0] == '\0') {
+	if (!diff_is_refused(diff)) {
 		strbuf_puts(out, "checked: the kernel takes all of it\n");
 		return;
 	}
 	strbuf_printf(out, "%srefused by the kernel%s\n", style->heading, style->end);
-	for (size_t i = 0; i < check->refused.count; i++) {
-		strbuf_printf(out, "  %s! ", style->signs[DIFF_REMOVE]);
-		diff_add_plain(out, check->refused.list[i].name);
-		strbuf_puts(out, ": ");
-		diff_add_plain(out, check->refused.list[i].reason);
-		strbuf_printf(out, "%s\n", style->end);
-	}
-	if (check->error[0] != '\0') {
-		strbuf_printf(out, "  %s! ", style->signs[DIFF_REMOVE]);
-		diff_add_plain(out, check->error);
-		strbuf_printf(out, "%s\n", style->end);
-	}
+	for (size_t i = 0; i < check->refused.count; i++)
+		add_refused(out, check->refused.list[i].name, check->refused.list[i].reason, style);
+	if (check->error[0] != '\0')
+		add_refused(out, "", check->error, style);
 }
 
 void diff_text(const struct diff *diff, bool colour, struct strbuf *out)
@@ -324,7 +328,7 @@ void diff_text(const struct diff *diff, bool colour, struct strbuf *out)
 			add_heading(out, &line->group, style);
 		add_line(out, line, style);
 	}
-	add_check(out, &diff->check, style);
+	add_check(out, diff, style);
 	if (diff_is_empty(diff))
 		strbuf_puts(out, "in sync\n");
 	else

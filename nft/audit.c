@@ -115,7 +115,7 @@ static int audit_elements(struct nftx_sock *sock, uint8_t family, const struct n
 	struct nftx_digest present;
 	int ret = nftx_sock_digest(sock, family, NFTX_BACKENDS, &present, err);
 
-	if (ret == 0 && (present.count != desired.count || present.sum != desired.sum))
+	if (ret == 0 && !nftx_digest_same(&present, &desired))
 		ret = compare(sock, family, 1u << NFTX_BACKENDS, state, out, err);
 	if (ret < 0)
 		return ret;

@@ -117,6 +117,11 @@ void nftx_digest_add(struct nftx_digest *digest, const struct nftx_elem *elem)
 	digest->sum += siphash(key, bytes, sizeof(bytes));
 }
 
+bool nftx_digest_same(const struct nftx_digest *a, const struct nftx_digest *b)
+{
+	return a->count == b->count && a->sum == b->sum;
+}
+
 static struct ipaddr read_addr(const uint8_t *bytes, uint8_t family)
 {
 	struct ipaddr addr = { .family = family };

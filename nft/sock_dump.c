@@ -302,11 +302,6 @@ static int dump_and_watch(struct nftx_sock *sock, struct dump_ctx *ctx, bool *st
 	return ret;
 }
 
-static bool is_same(const struct nftx_digest *a, const struct nftx_digest *b)
-{
-	return a->count == b->count && a->sum == b->sum;
-}
-
 /* A dump comes in pieces, and for each the kernel walks from the start and skips as many elements as
  * it has given. It does not say when that goes wrong (NLM_F_DUMP_INTR is not set in dumps of elements):
  *
@@ -331,7 +326,8 @@ static int dump_until_steady(struct nftx_sock *sock, struct dump_ctx *ctx)
 		if (ret != 0 || ctx->failed != 0)
 			continue;
 		if (has_repeated(&ctx->starts) ||
-		    (!steady && i < STEADY_TRIES && (i == 0 || !is_same(&last, &ctx->digest))))
+		    (!steady && i < STEADY_TRIES &&
+		     (i == 0 || !nftx_digest_same(&last, &ctx->digest))))
 			ret = -EINTR;
 	}
 	return ret;

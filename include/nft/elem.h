@@ -80,6 +80,9 @@ struct nftx_digest {
 /** nftx_digest_add() - one more element; sets without repetitions are meant. */
 void nftx_digest_add(struct nftx_digest *digest, const struct nftx_elem *elem);
 
+/** nftx_digest_same() - are they of equal sets, as far as a digest tells? */
+bool nftx_digest_same(const struct nftx_digest *a, const struct nftx_digest *b);
+
 /** nftx_elem_text() - append the element as nft prints it: `10.96.0.1 . tcp . 80 : goto slots-4`,
  *  with its comment where it has one. */
 void nftx_elem_text(struct strbuf *buf, const struct nftx_elem *elem);
