@@ -13,13 +13,14 @@
 
 #define PATIENCE_US 10000000u
 
+/* 127.1.0.0 and up: a process id has at most 22 bits (PID_MAX_LIMIT), and each gives another. */
 struct ipaddr loop_own_address(void)
 {
 	uint32_t id = (uint32_t)getpid();
 
 	return (struct ipaddr){ .family = 4,
-		                .bytes = { 127, (uint8_t)(1 + (id >> 16) % 250), (uint8_t)(id >> 8),
-		                           (uint8_t)(id | 1) } };
+		                .bytes = { 127, (uint8_t)(1 + (id >> 16)), (uint8_t)(id >> 8),
+		                           (uint8_t)id } };
 }
 
 int loop_connect(const struct ipaddr *addr, uint16_t port)
