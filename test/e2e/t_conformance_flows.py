@@ -1,73 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Flows T1 to T12 and T16 of kube-proxy-behaviour.md 7.2: policies, source ranges, terminating
-endpoints, topology; what is refused, dropped and left alone."""
+"""Flows T1 to T12 of kube-proxy-behaviour.md 7.2: policies, source ranges, terminating endpoints;
+what is refused, dropped and left alone."""
 
 import exposure
-import objects
 import probes
 import topology
 from exposure import (CLUSTER_IP, DROPPED, EXTERNAL_IP, EXTERNAL_KINDS, KINDS, LB_IP, NODE_PORT,
                       PASSED, REFUSED, Expectation, Exposed, expect)
 from harness import Skip, test, test_rows
 from objects import endpoint, endpoint_slice, port
+from scene import DEAD, FAMILIES, LEAVING, ONE, TWO, Scene, far, local, over_both
 from topology import pod_address, remote_address
-
-FAMILIES = (4, 6)
-ONE, TWO, THREE = 11, 12, 13  # pods of the node, by number
-GONE = 14  # no such pod: nobody must be sent there
-
-LEAVING = {"ready": False, "serving": True, "terminating": True}
-DEAD = {"ready": False, "serving": False, "terminating": True}
-
-
-def local(family, *numbers):
-    return [pod_address(number, family) for number in numbers]
-
-
-def far(family, *numbers):
-    return [remote_address(number, family) for number in numbers]
-
-
-class Scene:
-    """Services in one daemon, and clients."""
-
-    def __init__(self, t):
-        self.t = t
-        self.clients = exposure.clients(t)
-        self.things = []
-        self.nodes = [objects.node()]
-        self.daemon = None
-
-    def add(self, service, backends=None):
-        """@backends: function of the family that gives the endpoints."""
-        self.things.append(service)
-        if backends:
-            self.things += [service.slice(backends(f)) for f in service.ips]
-        return service
-
-    def run(self, *args):
-        self.t.write(*self.nodes, objects.service_cidr(), *self.things, with_node=False)
-        self.daemon = self.t.run(args=args)
-        return self
-
-    def change(self, *things):
-        """Other objects, in the kernel when this returns."""
-        self.things = list(things)
-        # Always something new, so that there is always a sync to wait for.
-        marker = self.t.service("marker", [port(1)])
-        mark = self.daemon.mark()
-        self.t.write(*self.nodes, objects.service_cidr(), *self.things, marker, with_node=False)
-        self.daemon.wait_synced(mark)
-
-    def flow(self, source, service, kind, family, backends, masqueraded=None, **more):
-        return Expectation(self.clients[source], *service.at(kind, family), backends, masqueraded,
-                           **more)
-
-
-def over_both(flows):
-    """@flows: function of the family that gives Expectations."""
-    expect(*(flow for family in FAMILIES for flow in flows(family)))
-
 
 # T1: no endpoints
 
@@ -605,110 +548,3 @@ def T12_a_source_range_with_leading_zeros_is_decimal(_, scene):
 def T12_an_endpoint_with_leading_zeros_is_the_pod_itself(t, scene):
     itself = exposure.Client(t.pods[0], {4: pod_address(ONE, 4)})
     expect(Expectation(itself, *scene.plain.at(CLUSTER_IP, 4), local(4, ONE), True))
-
-
-# T16: topology. e1 and e4 are in zone-a, e2 in zone-b, e3 in zone-c; e1 and e2 run here.
-
-ENDPOINTS = {"e1": ONE, "e2": TWO, "e3": None, "e4": None}
-ZONES = {"e1": ["zone-a"], "e2": ["zone-b"], "e3": ["zone-c"], "e4": ["zone-a"]}
-
-
-def zoned(family, zones=None, nodes=None, conditions=None):
-    """The four endpoints. @zones, @nodes: hints of each; @conditions: of some."""
-    entries = []
-    for i, (name, pod) in enumerate(ENDPOINTS.items()):
-        address = pod_address(pod, family) if pod else remote_address(i, family)
-        entry = endpoint(address, **(conditions or {}).get(name, {}))
-        hints = {}
-        if (ZONES if zones is None else zones).get(name):
-            hints["forZones"] = [{"name": z} for z in (ZONES if zones is None else zones)[name]]
-        if (nodes or {}).get(name):
-            hints["forNodes"] = [{"name": n} for n in nodes[name]]
-        if hints:
-            entry["hints"] = hints
-        entries.append(entry)
-    return entries
-
-
-def chosen(names, family):
-    return [pod_address(ENDPOINTS[name], family) if ENDPOINTS[name] else
-            remote_address(list(ENDPOINTS).index(name), family) for name in names.split()]
-
-
-NOT_READY = {"ready": False, "serving": False, "terminating": False}
-ALL = "e1 e2 e3 e4"
-# name: (arguments of zoned(), more of spec, who serves the ClusterIP, who externally)
-T16_ROWS = {
-    "all_hinted": ({}, {}, "e1 e4", "e1 e4"),
-    "external_policy_Local": ({}, {"externalTrafficPolicy": "Local"}, "e1 e4", "e1 e2"),
-    "internal_policy_Local": ({}, {"internalTrafficPolicy": "Local"}, "e1 e2", "e1 e4"),
-    "own_zone_not_among_the_hints": (
-        {"zones": {name: ["zone-x"] for name in ENDPOINTS}}, {}, ALL, ALL),
-    "one_of_the_zone_not_ready": ({"conditions": {"e4": NOT_READY}}, {}, "e1", "e1"),
-    "none_of_the_zone_ready": (
-        {"conditions": {"e1": NOT_READY, "e4": NOT_READY}}, {}, "e2 e3", "e2 e3"),
-    "one_without_hint": ({"zones": {**ZONES, "e3": []}}, {}, ALL, ALL),
-    "several_zones_in_a_hint": (
-        {"zones": {**ZONES, "e2": ["zone-b", "zone-a"], "e3": ["zone-c", "zone-b"]}}, {},
-        "e1 e2 e4", "e1 e2 e4"),
-    "node_hints": (
-        {"nodes": {name: ["node1" if name == "e2" else "node2"] for name in ENDPOINTS}}, {},
-        "e2", "e2"),
-    "node_hints_and_one_without_any": (
-        {"zones": {**ZONES, "e3": []},
-         "nodes": {name: ["node1"] for name in ("e1", "e2", "e4")}}, {}, ALL, ALL),
-    "node_hints_that_do_not_list_this_node": (
-        {"nodes": {name: ["node2"] for name in ENDPOINTS}}, {}, "e1 e4", "e1 e4"),
-    "hints_for_a_node_that_does_not_exist": (
-        {"zones": {}, "nodes": {name: ["nowhere"] for name in ENDPOINTS}}, {}, ALL, ALL),
-    "none_ready_but_all_leaving": (
-        {"conditions": {name: LEAVING for name in ENDPOINTS}}, {}, ALL, ALL),
-    "external_policy_Local_and_only_dead_or_leaving_ones_here": (
-        {"conditions": {"e1": DEAD, "e2": LEAVING, "e4": LEAVING}},
-        {"externalTrafficPolicy": "Local"}, "e3", "e2"),
-    "one_that_is_neither_ready_nor_serving": (
-        {"conditions": {name: NOT_READY for name in ENDPOINTS}}, {}, REFUSED, REFUSED),
-}
-
-
-def t16_scene(t):
-    scene = Scene(t)
-    node = objects.node()
-    node["metadata"]["labels"] = {"topology.kubernetes.io/zone": "zone-a",
-                                  "kubernetes.io/hostname": topology.NODE_NAME}
-    scene.nodes = [node]
-    scene.services = {
-        name: scene.add(Exposed(t.world, name.replace("_", "-").lower()[:60], **row[1]),
-                        lambda f, row=row: zoned(f, **row[0]))
-        for name, row in T16_ROWS.items()}
-    yield scene.run()
-
-
-@test_rows([(name,) for name in T16_ROWS], "T16_topology_with_{}", fixture=t16_scene,
-           quick={"T16_topology_with_all_hinted", "T16_topology_with_external_policy_Local",
-                  "T16_topology_with_one_without_hint", "T16_topology_with_node_hints"})
-def t16(_, scene, name):
-    row = T16_ROWS[name]
-    service = scene.services[name]
-
-    def serving(text, f):
-        return text if text == REFUSED else chosen(text, f)
-    over_both(lambda f: [
-        scene.flow("pod", service, CLUSTER_IP, f, serving(row[2], f)),
-        *(scene.flow("external", service, kind, f, serving(row[3], f))
-          for kind in EXTERNAL_KINDS)])
-
-
-@test(quick=True)
-def T16_the_nodes_zone_is_followed(t):
-    scene = Scene(t)
-    service = scene.add(Exposed(t.world), zoned)
-    scene.run()
-    for zone, names in (("zone-b", "e2"), ("zone-a", "e1 e4"), ("", ALL), ("zone-c", "e3"),
-                        ("zone-x", ALL), ("zone-a", "e1 e4"), (None, ALL)):
-        scene.nodes = [objects.node()]
-        if zone is not None:
-            scene.nodes[0]["metadata"]["labels"] = {"topology.kubernetes.io/zone": zone}
-        scene.change(*scene.things)
-        over_both(lambda f, names=names: [scene.flow("pod", service, CLUSTER_IP, f,
-                                                     chosen(names, f))])

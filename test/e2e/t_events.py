@@ -30,14 +30,10 @@ KEPT = 256  # WATCH_MAX_RECORDS
 NOT_OPENED = "FailedToStartServiceHealthcheck"
 
 
-def _metrics(t):
-    return web.samples(web.Port(t.node, web.LOOPBACK[4], web.METRICS_PORT).get("/metrics").text)
-
-
 def _results(t):
     """kubenft_events_total by result."""
     found = {}
-    for name, value in _metrics(t).items():
+    for name, value in web.scrape(t).items():
         match = re.fullmatch(r'kubenft_events_total\{result="(\w+)"\}', name)
         if match:
             found[match[1]] = value
@@ -124,7 +120,7 @@ def start(t, _, http2):
     t.equal("all counts", {"created": 1, "updated": 0, "dropped": 0, "refused": 0, "failed": 0},
             _results(t))
     name = f'rest_client_requests_total{{code="201",host="{api.server.url[8:]}",method="POST"}}'
-    t.equal("as a request", 1, _metrics(t)[name])
+    t.equal("as a request", 1, web.scrape(t)[name])
     daemon.stop_gracefully()
     t.equal("Events", 1, len(_events(api)))
     t.equal("warnings and errors", [], daemon.complaints())
@@ -373,8 +369,10 @@ TROUBLES = (
     ("resets", lambda server: server.cut(0, "reset", times=2, resource=EVENTS, user=auth.PROXY)),
     ("closes", lambda server: server.cut(10, "close", times=2, resource=EVENTS, user=auth.PROXY)),
     ("answers_500_to", lambda server: server.fail(500, times=2, resource=EVENTS, user=auth.PROXY)),
-    ("answers_429_to", lambda server: server.fail(429, 2, times=2, resource=EVENTS, user=auth.PROXY)),
-    ("is_silent_about", lambda server: server.cut(0, "stall", times=1, resource=EVENTS, user=auth.PROXY)),
+    ("answers_429_to",
+     lambda server: server.fail(429, 2, times=2, resource=EVENTS, user=auth.PROXY)),
+    ("is_silent_about",
+     lambda server: server.cut(0, "stall", times=1, resource=EVENTS, user=auth.PROXY)),
 )
 
 

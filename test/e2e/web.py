@@ -78,3 +78,25 @@ def samples(text):
     """Prometheus' text as a dictionary: 'name{label="value"}' -> number."""
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
             for line in text.splitlines() if line and not line.startswith("#")}
+
+
+def health(t, namespace=None, address=None, number=HEALTH_PORT):
+    """The health port of a test's daemon, from its node when nothing is said."""
+    return Port(namespace or t.node, address or LOOPBACK[4], number)
+
+
+def metrics(t):
+    return Port(t.node, LOOPBACK[4], METRICS_PORT)
+
+
+def scrape(t):
+    """The metrics of a test's daemon, as samples() gives them."""
+    return samples(metrics(t).get("/metrics").text)
+
+
+def expect(t, port, **statuses):
+    """@statuses: of paths of a health port; says why when one is another."""
+    for name, status in statuses.items():
+        got = port.get(f"/{name}")
+        t.equal(f"/{name}", status, got.status, got.text,
+                *port.get(f"/{name}?verbose").text.splitlines())
