@@ -2,10 +2,12 @@
 """What the kubelet and load balancers see of the daemon."""
 
 import contextlib
+import json
 import os
 import re
 import signal
 import sys
+import time
 
 import objects
 import topology
@@ -160,14 +162,15 @@ def _expect_failing(t, got):
             [key for key in got if key.startswith("kubeproxy_sync_partial")])
 
 
-@test(quick=True)
-def what_the_kernel_refuses_is_said_and_no_reason_to_restart(t):
+def _keep_out(t):
+    """A daemon that another one keeps out of the kernel. Returns its health port, its metrics
+    port, that other one, and when it started: what a start brings is what waits."""
     service, piece = t.web([ONE])
     t.write_text("")
+    since = time.monotonic()
     late = t.start("--healthz-bind-address", "127.0.0.1:20256",
                    "--metrics-bind-address", "127.0.0.1:20249")
     late.wait_log("nothing to do yet")
-    health = web.health(t, number=20256)
     other = os.path.join(t.directory, "other.yaml")
     t.write(service, piece, path=other)
     first = Daemon(t.binary, t.node, t.log_path + ".first",
@@ -177,11 +180,16 @@ def what_the_kernel_refuses_is_said_and_no_reason_to_restart(t):
     if "flags owner" not in t.nft_ok("list", "table", "ip", "kubenft"):
         raise Skip("tables are not owned here: nothing is refused")
     t.write(service, piece)
+    return (web.health(t, number=20256), web.Port(t.node, web.LOOPBACK[4], 20249), first, since)
+
+
+@test(quick=True)
+def what_the_kernel_refuses_is_said_and_no_reason_to_restart(t):
+    health, metrics, first, _ = _keep_out(t)
     line = until(lambda: (lambda l: l if "tries failed" in l else None)(health.part("sync")),
                  "the refusal is said")
     t.true("who refuses", "already running" in line or "another process" in line, line)
     web.expect(t, health, livez=200, readyz=503)  # and /healthz is green for a minute
-    metrics = web.Port(t.node, web.LOOPBACK[4], 20249)
     _expect_failing(t, web.samples(metrics.get("/metrics").text))
     first.stop_gracefully()
     health.becomes("/readyz", 200, 30.0)
@@ -190,6 +198,22 @@ def what_the_kernel_refuses_is_said_and_no_reason_to_restart(t):
         t.equal(f"{what}s pending", 0, after[f"{KP_SYNC}_{what}_changes_pending"])
     t.true("synced", f'{KP_SYNC}_last_timestamp_seconds{{ip_family="IPv6"}}' in after)
     web.expect(t, health, healthz=200, livez=200)
+
+
+@test()
+def what_is_refused_for_a_minute_turns_healthz_red_and_never_livez(t):
+    health, _, first, since = _keep_out(t)
+    answer = health.becomes("/healthz", 503, 90.0)
+    age = time.monotonic() - since
+    t.true("not before a minute, and soon after it", 60 <= age < 66, age)
+    says = json.loads(answer.text)
+    t.equal("eligible, but not healthy", (True, False), (says["nodeEligible"], says["healthy"]))
+    t.equal("no family has reported yet", {}, says["status"])
+    t.true("why", health.part("sync").startswith("[-]sync failed"), health.part("sync"))
+    web.expect(t, health, livez=200, readyz=503)
+    first.stop_gracefully()
+    health.becomes("/healthz", 200, 30.0)
+    web.expect(t, health, livez=200, readyz=200)
 
 
 @test()
