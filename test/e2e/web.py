@@ -37,8 +37,11 @@ def connect(namespace, address, port, patience=5.0):
 
 
 def is_refused(namespace, address, port):
+    """Whether nobody listens; who is just closing, and resets what it had not accepted, still does."""
     try:
         connect(namespace, address, port).close()
+        return False
+    except ConnectionResetError:
         return False
     except ConnectionRefusedError:
         return True
