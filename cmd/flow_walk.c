@@ -109,6 +109,8 @@ void flow_walk_before_sync(struct flow_walk *walk)
 void flow_walk_after_sync(struct flow_walk *walk, bool gap)
 {
 	walk->gap |= gap;
+	if (walk->flows == NULL)
+		nftx_flow_fronts_done(sync_fronts(walk->sync)); /* nobody asks for them */
 	if (walk->flows == NULL || (sync_fronts(walk->sync)->count == 0 && !walk->gap))
 		return;
 	/* a walk that is under way must know at once what is true now */

@@ -30,7 +30,8 @@ struct sync {
 	struct census *census;          /* may be NULL */
 	struct tally *tally;            /* may be NULL */
 	struct held held;               /* what the kernel refused */
-	struct nftx_flow_fronts fronts; /* concerned by syncs whose flows were not asked for yet */
+	struct nftx_flow_fronts noted;  /* concerned by syncs that the kernel refused so far */
+	struct nftx_flow_fronts fronts; /* by syncs that it accepted, not asked for yet */
 	sync_service_fn watch;          /* NULL: nobody */
 	void *watch_ctx;
 	bool note_gains;
@@ -68,6 +69,7 @@ void sync_free(struct sync *sync)
 	if (sync == NULL)
 		return;
 	nftx_state_free(sync->state);
+	nftx_flow_fronts_done(&sync->noted);
 	nftx_flow_fronts_done(&sync->fronts);
 	held_done(&sync->held);
 	free(sync->restarted.list);
@@ -200,10 +202,22 @@ static void tell_blamed(const struct nftx_blames *blames, struct diags *diags)
 	}
 }
 
+/* What is noted counts when the kernel has accepted it: until then it serves what it has, and a flow that
+ * is deleted comes again. */
+static void note_flows(struct sync *sync)
+{
+	struct nftx_flow_fronts fronts = { 0 };
+
+	nftx_state_note_flows(sync->state, sync->note_gains, &fronts);
+	nftx_flow_fronts_merge(&sync->noted, &fronts);
+}
+
 /* The first refill finds what an earlier daemon has left. Of a frontend that is wanted no more, every
  * translated flow is stale; notes of those that are wanted follow, and count then. */
 static void note_found(struct sync *sync, const struct nftx_survey *found)
 {
+	struct nftx_flow_fronts fronts = { 0 };
+
 	for (size_t f = 0; f < 2; f++) {
 		struct nftx_elems elems = { 0 };
 		struct ipaddr addr;
@@ -216,10 +230,11 @@ static void note_found(struct sync *sync, const struct nftx_survey *found)
 		for (size_t i = 0; i < elems.count; i++) {
 			nftx_elem_front(&elems.list[i], &addr, &protocol, &port);
 			if (protocol == IPPROTO_UDP)
-				nftx_note_gone_front(&sync->fronts, &addr, port);
+				nftx_note_gone_front(&fronts, &addr, port);
 		}
 		nftx_dump_done(&elems);
 	}
+	nftx_flow_fronts_merge(&sync->noted, &fronts);
 }
 
 static int refill(struct sync *sync, struct sync_report *report, struct diags *diags,
@@ -234,14 +249,14 @@ static int refill(struct sync *sync, struct sync_report *report, struct diags *d
 		return ret;
 	if (sync->unread) {
 		note_found(sync, &found);
-		nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
+		note_flows(sync);
 	}
 	ret = nftx_refill(sync->state, found.ground, true, send_batch, &errand, &blames, err);
 	nftx_survey_done(&found);
 	if (ret == 0)
 		held_accepted(&sync->held, &blames);
 	if (blames.count > 0)
-		nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
+		note_flows(sync);
 	held_add(&sync->held, &blames, clock_us());
 	tell_blamed(&blames, diags);
 	nftx_blames_done(&blames);
@@ -335,7 +350,7 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 	follow_options(sync);
 	*report = (struct sync_report){ .refill = !nftx_state_is_known(sync->state) };
 	stage(sync, report, diags);
-	nftx_state_note_flows(sync->state, sync->note_gains, &sync->fronts);
+	note_flows(sync);
 	report->plan_us = clock_us() - begin;
 	begin = clock_us();
 	sync->enlarged = false;
@@ -346,6 +361,7 @@ static int run_once(struct sync *sync, struct sync_report *report, struct diags 
 		nftx_state_forget(sync->state);
 		return ret;
 	}
+	nftx_flow_fronts_merge(&sync->fronts, &sync->noted);
 	if (ret == 1) /* nothing differs */
 		return 0;
 	nftx_state_committed(sync->state);

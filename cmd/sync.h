@@ -81,8 +81,8 @@ void sync_set_census(struct sync *sync, struct census *census);
 /** sync_set_tally() - the same. */
 void sync_set_tally(struct sync *sync, struct tally *tally);
 
-/** sync_fronts() - the UDP frontends that syncs have concerned, failed ones too; to be given to
- *  nftx_flows_start() after a sync that succeeded. */
+/** sync_fronts() - the UDP frontends that syncs have concerned, to be given to nftx_flows_start(), or
+ *  emptied. Those of a sync that failed come when one has succeeded. */
 struct nftx_flow_fronts *sync_fronts(struct sync *sync);
 
 /** sync_gap_fronts() - append the TCP frontends, for nftx_flows_start_gap(). */

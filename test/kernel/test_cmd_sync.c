@@ -4,6 +4,8 @@
  * kube-proxy-behaviour.md, section 4.1: kube-proxy forgets with the refusal which
  * flows had to be looked for, and the retry does not clean.
  */
+#include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +45,12 @@ static void remove_the_service(struct proxy_planner *planner)
 	(void)proxy_planner_delete(planner, PROXY_SERVICE, "ns", "dns");
 }
 
+static void remove_all_of_it(struct proxy_planner *planner)
+{
+	remove_the_service(planner);
+	remove_all_endpoints(planner);
+}
+
 static void change_the_address(struct proxy_planner *planner)
 {
 	(void)put(planner, dns_service("10.96.0.11"));
@@ -57,22 +65,25 @@ static const struct row {
 	{ "an endpoint that goes", remove_one_endpoint, true, false },
 	{ "the last endpoints that go", remove_all_endpoints, false, false },
 	{ "a Service that goes", remove_the_service, false, true },
+	{ "a Service that goes with its endpoints", remove_all_of_it, false, true },
 	{ "an address that goes", change_the_address, false, true },
 };
 
 /* How it is brought about that the sync of a change knows nothing of what was there. */
 enum gap {
 	CHANGE_REFUSED,
-	RETRY_AWAITED, /* another change was refused before */
-	DOUBTED,       /* somebody else wrote */
-	EMPTIED,       /* the same, and nothing is left in the kernel */
-	RESTARTED,     /* the change came while no daemon ran */
-	RELAID,        /* the same, and the layout is another one */
+	LOOKED_MEANWHILE, /* the same, and flows are looked for before the retry */
+	RETRY_AWAITED,    /* another change was refused before */
+	DOUBTED,          /* somebody else wrote */
+	EMPTIED,          /* the same, and nothing is left in the kernel */
+	RESTARTED,        /* the change came while no daemon ran */
+	RELAID,           /* the same, and the layout is another one */
 	GAPS
 };
 
 static const char *const gap_names[GAPS] = {
 	[CHANGE_REFUSED] = "refused at first",
+	[LOOKED_MEANWHILE] = "refused at first, and flows are looked for meanwhile",
 	[RETRY_AWAITED] = "while a retry is awaited",
 	[DOUBTED] = "while somebody else writes",
 	[EMPTIED] = "while somebody else empties the tables",
@@ -109,6 +120,13 @@ static void walk(struct sync *sync, struct nftx_flows *flows)
 	(void)flows_finish(flows);
 }
 
+/* A client sends again, and the kernel has what it had. */
+static void go_on(const struct entry *entry)
+{
+	if (!table_has(entry))
+		table_create(entry, 1);
+}
+
 /* A daemon: what it plans, and what it sends. */
 struct rig {
 	struct options options;
@@ -140,6 +158,7 @@ static void change_in(struct rig *rig, enum gap gap, const struct row *row)
 
 	switch (gap) {
 	case CHANGE_REFUSED:
+	case LOOKED_MEANWHILE:
 		empty_behind_its_back(rig->sock);
 		row->change(rig->planner);
 		assert_true(run_sync(rig->sync, &report) < 0);
@@ -187,6 +206,12 @@ static void run_row(const struct row *row, enum gap gap)
 	assert_true(table_has(&first) && table_has(&second));
 
 	change_in(&rig, gap, row);
+	if (gap == LOOKED_MEANWHILE) {
+		/* as it comes when an earlier sync has asked for it; clients go on meanwhile */
+		walk(rig.sync, flows);
+		go_on(&first);
+		go_on(&second);
+	}
 	assert_int_equal(run_sync(rig.sync, &report), 0);
 	assert_true(report.refill && report.sent);
 	table_create(&plain, 1);
@@ -220,6 +245,45 @@ static void flows_go_with_what_goes_while_nobody_follows_it(void **unused)
 {
 	(void)unused;
 	run_gaps(DOUBTED, RELAID);
+}
+
+static size_t memory_used(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* However long the kernel takes nothing, what is to be looked for takes no more room. */
+static void refusals_take_no_memory(void **unused)
+{
+	const struct options owner = { .table_owner = true };
+	struct rig rig = { 0 };
+	struct sync_report report;
+	struct nftx_sock *sock;
+	struct sync *sync;
+	size_t before = 0;
+
+	(void)unused;
+	(void)table_enter(NULL);
+	rig_start(&rig);
+	assert_int_equal(nftx_sock_open(&sock, NULL), 0);
+	sync = sync_new(&owner, rig.planner, sock);
+	if (run_sync(sync, &report) < 0 || !sync_owns(sync)) {
+		print_message("  - skipped: this kernel has no tables with an owner\n");
+		goto out;
+	}
+	for (unsigned i = 0; i < 50000; i++) {
+		assert_int_equal(run_sync(rig.sync, &report), -EBUSY);
+		if (i == 9999)
+			before = memory_used();
+	}
+	assert_true(memory_used() < before + 65536);
+out:
+	sync_free(sync);
+	nftx_sock_close(sock);
+	rig_stop(&rig);
+	(void)table_leave(NULL);
 }
 
 /* ---- A Service that the kernel refuses ------------------------------------------------------ */
@@ -387,6 +451,7 @@ int main(void)
 		                                enter_rig, leave_rig),
 		cmocka_unit_test(BUG_4_1_a_refused_sync_does_not_forget_the_flows),
 		cmocka_unit_test(flows_go_with_what_goes_while_nobody_follows_it),
+		cmocka_unit_test(refusals_take_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("cmd/sync in the kernel", tests, NULL, NULL);
