@@ -56,8 +56,8 @@ void report_node(const struct options *options, const struct proxy_planner *plan
 {
 	if (!proxy_planner_counts(planner).node_known)
 		log_warning(
-			"own Node not found: no NodePort is served, no endpoint counts as local "
-			"but by its nodeName",
+			"own Node not found: NodePorts only on addresses that it had before, no "
+			"endpoint counts as local but by its nodeName",
 			LOG_STR("node", options->node_name));
 }
 

@@ -28,7 +28,8 @@ void report_settings(const struct diags *diags);
  *  or what would keep it from starting. */
 void report_fit(const struct options *options, const struct ip_facts *facts);
 
-/** report_node() - say it when the own Node is unknown: there are no NodePorts then. */
+/** report_node() - say it when the own Node is unknown: there are no NodePorts then, but for those
+ *  on addresses that it had when it was known last. */
 void report_node(const struct options *options, const struct proxy_planner *planner);
 
 #endif

@@ -190,13 +190,20 @@ static void collect_node_addresses(const struct proxy_planner *planner, struct f
 	out->view.node_address_count = internal + external + planner->address_count;
 }
 
+/* A Node that is deleted, or made again and not yet told its addresses, is still this machine: what was
+ * known of it last counts, as in kube-proxy (section 1.5). */
 static struct facts derive_facts(const struct proxy_planner *planner)
 {
 	const struct proxy_node *node = store_node(planner->store);
-	struct facts out = { .zone = xstrdup(node != NULL ? node->zone : "") };
+	const struct facts *last = &planner->facts;
+	const char *last_zone = last->zone != NULL ? last->zone : "";
+	struct facts out = { .zone = xstrdup(node != NULL ? node->zone : last_zone) };
 
-	for (size_t f = 0; f < 2; f++)
+	for (size_t f = 0; f < 2; f++) {
 		out.view.node_ips[f] = node_ip(planner, node, f == 0 ? 4 : 6);
+		if (out.view.node_ips[f].family == 0)
+			out.view.node_ips[f] = last->view.node_ips[f];
+	}
 	out.view.no_external_ips = planner->no_external_ips;
 	out.view.node_name = planner->node_name;
 	out.view.zone = out.zone;

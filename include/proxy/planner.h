@@ -30,8 +30,9 @@ struct proxy_config {
 	/* and so do the own Node's spec.podCIDRs: the last ones known, also while it has none */
 	bool pods_of_node;
 	const struct ipcidr *node_port_cidrs; /* NodePorts are served on local addresses in these */
-	size_t node_port_cidr_count;          /* 0: on the Node's primary addresses */
-	const struct ipcidr *pod_cidrs;       /* what counts as a pod source */
+	/* 0: on the Node's primary addresses, the last ones known */
+	size_t node_port_cidr_count;
+	const struct ipcidr *pod_cidrs; /* what counts as a pod source */
 	size_t pod_cidr_count;
 	bool no_external_ips; /* spec.externalIPs of all Services does not count */
 	struct ipaddr

@@ -8,9 +8,10 @@ import subprocess
 
 import objects
 import topology
+import web
 from api import Api
 from apiserver import auth
-from daemon import CIDR_ARGS, NODE_ARGS, Failure, Skip
+from daemon import CIDR_ARGS, NODE_ARGS, Failure, Skip, until
 from harness import test, test_rows
 from objects import endpoint, port
 from topology import NODE, pod_address
@@ -168,8 +169,15 @@ def the_own_node_is_followed(t):
     api.put(_node("red", {4: topology.NODE_SECOND[4]}))
     t.becomes(t.external, "tcp", topology.NODE_SECOND[4], number, [TWO])
     t.refused(t.external, "tcp", NODE[4], number)
+    # A Node that is deleted, and made again without addresses, is this machine still.
+    health = web.Port(t.node, web.LOOPBACK[4], web.HEALTH_PORT)
     api.delete(objects.node())
-    t.becomes_outcome("refused", t.external, "tcp", topology.NODE_SECOND[4], number)
+    until(lambda: "is unknown" in health.part("node"), "the deletion has come")
+    t.answered_by(t.client, "tcp", service.ip(4), 80, [TWO])
+    t.answered_by(t.external, "tcp", topology.NODE_SECOND[4], number, [TWO])
+    api.put(_node("red", {}))
+    until(lambda: "is unknown" not in health.part("node"), "the new Node has come")
+    t.answered_by(t.external, "tcp", topology.NODE_SECOND[4], number, [TWO])
     api.put(_node("blue"))
     t.becomes(t.external, "tcp", NODE[4], number, [ONE])
     api.settled()

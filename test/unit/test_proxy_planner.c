@@ -182,6 +182,30 @@ static void follows_the_node(void **state)
 	proxy_planner_free(planner);
 }
 
+#define ON_NODE_PORTS(v4)                                                             \
+	"* ns/a\n10.96.0.1 tcp 80 none all{}\n" v4 " tcp 30080 external none all{}\n" \
+	"2001:db8::1 tcp 30080 external none all{}\nfd00::1 tcp 80 none all{}\n"
+
+/* A Node that is deleted, or has no address yet, is this machine still (behaviour, section 1.5). */
+static void keeps_what_was_known_of_the_node(void **state)
+{
+	struct proxy_planner *planner = new_planner();
+
+	(void)state;
+	(void)put(planner, SERVICE(.name = "a", .cluster_ips = "10.96.0.1 fd00::1",
+	                           .ports = "-:tcp:80:30080"));
+	(void)put(planner, make_node("node-1", "192.0.2.1 2001:db8::1", "z"));
+	expect_changes(planner, ON_NODE_PORTS("192.0.2.1"), NULL);
+	assert_true(proxy_planner_delete(planner, PROXY_NODE, "", "node-1"));
+	expect_changes(planner, ON_NODE_PORTS("192.0.2.1"), NULL);
+	assert_true(put(planner, make_node("node-1", "", "z")));
+	proxy_planner_touch_all(planner);
+	expect_changes(planner, ON_NODE_PORTS("192.0.2.1"), NULL);
+	assert_true(put(planner, make_node("node-1", "192.0.2.2", "z")));
+	expect_changes(planner, ON_NODE_PORTS("192.0.2.2"), NULL);
+	proxy_planner_free(planner);
+}
+
 static void addresses_text(const struct ipaddr *list, size_t count, struct strbuf *text)
 {
 	char addr[IPADDR_TEXT];
@@ -549,6 +573,7 @@ int main(void)
 		cmocka_unit_test(gives_a_claim_to_the_older),
 		cmocka_unit_test(shares_addresses),
 		cmocka_unit_test(follows_the_node),
+		cmocka_unit_test(keeps_what_was_known_of_the_node),
 		cmocka_unit_test(serves_node_ports_on_ranges),
 		cmocka_unit_test(takes_the_address_that_it_is_told),
 		cmocka_unit_test(leaves_out_external_ips),
