@@ -61,6 +61,8 @@ class Walk:
         self.things = self.maker.cluster(at_least=4)
         self.passing = []
         self.daemon = None
+        self.facts = None  # that the daemon has
+        self.rules = None
         self.tracked = {}  # source port: Flow
 
     @property
@@ -85,11 +87,15 @@ class Walk:
         node = next((t for t in things if t["kind"] == "Node"), None)
         devices = json.loads(self.t.node.command("ip", "-j", "address").stdout)
         own = [ipaddress.ip_address(a["local"]) for d in devices for a in d["addr_info"]]
-        facts = contract.Facts(clusters.NODE, node, machine_addresses=own, **self.options)
-        return contract.Cluster(things, facts), own
+        self.facts = contract.Facts(clusters.NODE, node, machine_addresses=own,
+                                    before=self.facts, **self.options)
+        return contract.Cluster(things, self.facts), own
 
     def start(self):
+        # Without a Node's ranges, where these tell pods, it would wait.
+        self.things.setdefault(("Node", "", clusters.NODE), self.maker.node())
         things, _ = self.write()
+        self.facts = None
         self.daemon = self.t.run(args=self.args, cidrs=())
         return things
 
@@ -123,7 +129,12 @@ class Walk:
         self.t.equal("plan: exit status", 0, plan.returncode, plan.stderr)
         listing = self.t.nft_ok("list", "table", "ip", "kubenft") + \
             self.t.nft_ok("list", "table", "ip6", "kubenft")
-        tables = ruleset.read(listing, ruleset.read(plan.stdout))
+        rules = ruleset.read(plan.stdout)
+        if not any(t["kind"] == "Node" for t in things):
+            for family, table in rules.items():  # the plan knows less than the daemon
+                table.chains.update(self.rules[family].chains)
+        self.rules = rules
+        tables = ruleset.read(listing, rules)
         return compare.Comparison(cluster, tables, own).run()
 
     # Connections that are tracked

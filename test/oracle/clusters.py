@@ -7,8 +7,16 @@ NODE = "node1"
 ZONES = ("", "a", "b", "c")
 POD_CIDRS = ("10.244.0.0/16", "fd00:10:244::/48")
 NODE_POD_CIDRS = ("10.244.0.0/24", "fd00:10:244::/64")
+# What a Node may have instead.
+OTHER_POD_CIDRS = (NODE_POD_CIDRS[::-1], ("10.244.0.0/25", NODE_POD_CIDRS[1]), POD_CIDRS,
+                   ("10.244.1.0/24", "fd00:10:244:1::/64"))
 NODE_IPS = {4: "192.0.2.1", 6: "2001:db8::1"}
 SERVICE_CIDRS = ("10.96.0.0/24", "fd00:10:96::/120")
+# Of further ServiceCIDRs: inside, around, beside and apart, with gaps and without, up to the top.
+MORE_CIDRS = ("10.96.0.0/25", "10.96.0.128/25", "10.96.0.0/23", "10.96.1.0/25", "10.96.1.0/24",
+              "10.96.0.4/32", "10.96.0.0/024", "10.95.255.255/32", "255.255.255.0/24",
+              "fd00:10:96::/121", "fd00:10:96::80/121", "fd00:10:96::/119", "fd00:10:96::4/128",
+              "fd00:10:96::100/120", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff00/120")
 
 SERVICE_IPS = {4: [f"10.96.0.{i}" for i in range(1, 7)],
                6: [f"fd00:10:96::{i}" for i in range(1, 7)]}
@@ -25,6 +33,7 @@ SOURCES = {4: ["198.51.100.1", "198.51.100.200", "198.18.0.1"],
 RANGES = ["198.51.100.0/25", "198.51.100.128/25", "198.51.100.0/24", "198.51.100.1/32",
           "192.0.2.0/24", "10.244.0.0/24", "2001:db8:100::/49", "2001:db8:100::/48",
           "2001:db8::/64", "fd00:10:244::/64", " 198.51.100.0/25\t", "198.051.100.000/025",
+          "0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "255.255.255.255/32",
           "0.0.0.0/0", "::/0", "nonsense", "198.51.100.0/33", "198.51.100.7", ""]
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 NUMBERS = (80, 443, 53, 30001)
@@ -78,11 +87,14 @@ class Maker:
         labels = {"topology.kubernetes.io/zone": zone} \
             if (zone := self.random.choice(ZONES)) or self.often(0.5) else {}
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels},
-                "spec": {"podCIDRs": list(NODE_POD_CIDRS)}, "status": {"addresses": addresses}}
+                "spec": {"podCIDRs": list(NODE_POD_CIDRS if self.often(0.7) else
+                                          self.random.choice(OTHER_POD_CIDRS))},
+                "status": {"addresses": addresses}}
 
-    def service_cidr(self):
+    def service_cidr(self, name="kubernetes"):
+        cidrs = SERVICE_CIDRS if name == "kubernetes" else self.some(MORE_CIDRS, 4)
         return {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-                "metadata": {"name": "kubernetes"}, "spec": {"cidrs": list(SERVICE_CIDRS)}}
+                "metadata": {"name": name}, "spec": {"cidrs": list(cidrs)}}
 
     def _ports(self, plain):
         ports, seen = [], set()
@@ -122,7 +134,7 @@ class Maker:
             spec["sessionAffinity"] = "ClientIP"
             if self.often(0.7):
                 spec["sessionAffinityConfig"] = {"clientIP": {
-                    "timeoutSeconds": self.random.choice((60, 10800))}}
+                    "timeoutSeconds": self.random.choice((60, 10800, 10800, 86400))}}
         if self.often(0.5):
             spec["loadBalancerSourceRanges"] = self.some(RANGES, 4)
         if not plain and self.often(0.6):
@@ -245,6 +257,8 @@ class Maker:
     def cluster(self, at_least=1):
         """{(kind, namespace, name): object}"""
         things = [self.node(), self.service_cidr()]
+        if self.often(0.3):
+            things.append(self.service_cidr("more"))
         for i in range(self.random.randint(at_least, 5)):
             who = f"svc-{i}", self.random.choice(NAMESPACES)
             service = self.service(*who)
@@ -264,6 +278,35 @@ class Maker:
                 to[field] = source[field]
         return service
 
+    def _of_the_cluster(self, things):
+        """Something happens to the Node or to the ServiceCIDRs."""
+        name = self.random.choice(("node", "node", "kubernetes", "more", "more"))
+        if name == "node":
+            if self.often(0.8):
+                return [self.node()]
+            things.pop(("Node", "", NODE), None)
+            return []
+        if self.often(0.3):
+            things.pop(("ServiceCIDR", "", name), None)
+            return []
+        return [self.service_cidr(name)]
+
+    def _exchange(self, things):
+        """Two Services exchange what the API lets one of them only have, or three pass it on."""
+        keys = [key for key in things if key[0] == "Service"]
+        keys = self.random.sample(keys, min(len(keys), self.random.randint(2, 3)))
+        fields = self.random.choice((("clusterIP", "clusterIPs", "ipFamilies"), ("ports",),
+                                     ("externalIPs",), ("status",)))
+        made = [copy.deepcopy(things[key]) for key in keys]
+        for to, key in zip(made, keys[1:] + keys[:1]):
+            for field in fields:
+                into, source = (to, things[key]) if field == "status" else \
+                    (to["spec"], things[key]["spec"])
+                into.pop(field, None)
+                if field in source:
+                    into[field] = copy.deepcopy(source[field])
+        return made
+
     def _event(self, things):
         """Something happens to @things."""
         name, namespace = f"svc-{self.random.randint(0, 4)}", self.random.choice(NAMESPACES)
@@ -271,9 +314,11 @@ class Maker:
         if there and self.often(0.8):
             _, namespace, name = self.random.choice(there)
         service = things.get(("Service", namespace, name))
-        what = self.random.randint(0, 11)
+        what = self.random.randint(-1, 11)
+        if what == -1:
+            return self._exchange(things)
         if what == 0:
-            return [self.node()]
+            return self._of_the_cluster(things)
         if what == 1:
             things.pop(("Service", namespace, name), None)
             return []

@@ -25,18 +25,22 @@ class Facts:
     """The node, and how kubenft was told to run."""
 
     def __init__(self, node_name, node, pod_cidrs=(), masquerade_all=False, external_ips=True,
-                 node_port_cidrs=None, machine_addresses=()):
+                 node_port_cidrs=None, machine_addresses=(), before=None):
         """@node: the Node object, or None. @pod_cidrs: None is those of the Node.
-        @node_port_cidrs: None is "primary"."""
+        @node_port_cidrs: None is "primary". @before: the Facts that this daemon had before, or
+        None: a Node that is gone, or has no address, says nothing about the machine."""
         self.node_name = node_name
-        if pod_cidrs is None:
-            pod_cidrs = node["spec"]["podCIDRs"] if node else ()
-        self.pod_cidrs = [ipaddress.ip_network(c) for c in pod_cidrs]
+        self.pod_cidrs = [ipaddress.ip_network(c) for c in pod_cidrs or ()]
+        if pod_cidrs is None and node:
+            self.pod_cidrs = [ipaddress.ip_network(c) for c in node["spec"]["podCIDRs"]]
+        elif pod_cidrs is None and before:
+            self.pod_cidrs = before.pod_cidrs
         self.masquerade_all = masquerade_all
         self.external_ips = external_ips
         labels = node["metadata"].get("labels", {}) if node else {}
-        self.zone = labels.get("topology.kubernetes.io/zone", "")
-        self.node_ips = self._node_ips(node)
+        self.zone = before.zone if before and not node else \
+            labels.get("topology.kubernetes.io/zone", "")
+        self.node_ips = {**(before.node_ips if before else {}), **self._node_ips(node)}
         self.node_ports = self._node_ports(node_port_cidrs, machine_addresses)
 
     @staticmethod
