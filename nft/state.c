@@ -50,7 +50,7 @@ void nftx_state_forget(struct nftx_state *state)
 	free_networks(&state->networks);
 	free_networks(&state->staged_networks);
 	state->networks_staged = false;
-	state->timeout_count = 0;
+	state->timeout_count = state->timeouts_used = 0;
 	state->known = false;
 }
 
@@ -109,7 +109,7 @@ void nftx_state_doubt(struct nftx_state *state)
 	state->staged_networks = state->networks;
 	state->networks = (struct networks){ 0 };
 	state->networks_staged = true;
-	state->timeout_count = 0;
+	state->timeout_count = state->timeouts_used = 0;
 	state->known = false;
 }
 

@@ -41,13 +41,16 @@ static bool is_used(const struct nftx_state *state, uint32_t timeout_s)
 }
 
 /* Chains are kept, as most are needed again; but whoever changes a timeout again and again cannot
- * fill the kernel with them. A chain goes only when no Service needed it before this batch: one that
- * the batch itself stops using is still referred to when the kernel comes to its deletion. */
+ * fill the kernel with them: when there are twice as many as were in use the last time, or some, they
+ * are looked through. Not at every change, which would then cost what all other Services have. A chain
+ * goes only when no Service needed it before this batch: one that the batch itself stops using is
+ * still referred to when the kernel comes to its deletion. */
 static void drop_unused_timeouts(struct nftx_state *state, struct nftx_batch *batch)
 {
 	size_t kept = 0;
 
-	if (state->timeout_count <= NFTX_TIMEOUTS_KEPT)
+	if (state->timeout_count <= NFTX_TIMEOUTS_KEPT ||
+	    state->timeout_count <= 2 * state->timeouts_used)
 		return;
 	for (size_t i = 0; i < state->timeout_count; i++) {
 		if (is_used(state, state->timeouts[i])) {
@@ -57,7 +60,7 @@ static void drop_unused_timeouts(struct nftx_state *state, struct nftx_batch *ba
 		for (size_t f = 0; f < 2; f++)
 			nftx_ruleset_put_forget(batch, families[f], state->timeouts[i]);
 	}
-	state->timeout_count = kept;
+	state->timeout_count = state->timeouts_used = kept;
 }
 
 static void need_staged_timeouts(struct nftx_state *state, struct nftx_batch *batch)

@@ -43,6 +43,7 @@ struct nftx_state {
 
 	uint32_t *timeouts; /* the remember chains that both tables have */
 	size_t timeout_count, timeout_cap;
+	size_t timeouts_used; /* by Services, when that was looked at last */
 };
 
 /** nftx_state_refill_first() - a refill of only the first @count Services staged. */

@@ -21,7 +21,7 @@
 #include "nft/flows.h"
 #include "nft/layout.h"
 
-/* Remember chains that are kept though no Service needs them. */
+/* Remember chains that are kept though no Service needs them, or as many as Services need. */
 #define NFTX_TIMEOUTS_KEPT 32
 
 struct nftx_state; /* opaque */
