@@ -36,7 +36,8 @@
  * nothing: its revision is of a future that a restored etcd has never had. */
 #define BLIND_US 150000000u
 
-/* A list again sooner than this after the last one waits, like after a failure. */
+/* A list again sooner than this after the last one waits, like after a failure; so does one after a
+ * second list in a row that was of no use, however long that took. */
 #define LIST_AGAIN_US 5000000u
 
 void watch_resources(const char *node_name, char *node_selector, size_t size,
@@ -159,19 +160,24 @@ void reflector_listed(struct watch_reflector *r, const char *revision)
 	r->must_list = false;
 	r->in_one_page = false;
 	r->next_page[0] = '\0';
+	r->fruitless++;
 	r->status.relists += r->status.is_listed && !r->status.is_absent;
 	r->status.is_listed = true;
 	reflector_tell(r, WATCH_LIST_END, NULL, NULL);
 	reflector_well(r);
 }
 
-/* The next request waits, longer with every failure in a row. */
+/* The next request waits, longer with every failure in a row; and with every list that was of no
+ * use, though it succeeded: lists of a whole cluster are what a server in trouble can bear least. */
 static void pause_us(struct watch_reflector *r, uint64_t now_us)
 {
 	uint64_t pause = WATCH_PAUSE_MIN_US;
 	uint64_t asked = (uint64_t)r->retry_after_s * 1000000;
+	unsigned steps = r->failures;
 
-	for (unsigned i = 0; i < r->failures && pause < WATCH_PAUSE_MAX_US; i++)
+	if (r->fruitless > steps + 2)
+		steps = r->fruitless - 2;
+	for (unsigned i = 0; i < steps && pause < WATCH_PAUSE_MAX_US; i++)
 		pause *= 2;
 	if (pause > WATCH_PAUSE_MAX_US)
 		pause = WATCH_PAUSE_MAX_US;
@@ -207,7 +213,7 @@ static void gone(struct watch_reflector *r, uint64_t now_us)
 	break_list(r);
 	r->must_list = true;
 	r->revision[0] = '\0';
-	if (now_us - r->list_us < LIST_AGAIN_US)
+	if (r->fruitless > 1 || now_us - r->list_us < LIST_AGAIN_US)
 		pause_us(r, now_us);
 }
 
@@ -290,8 +296,10 @@ static void settle_watch(struct watch_reflector *r, uint64_t now_us)
 	} else if (!r->has_events && lasted >= BLIND_US) {
 		r->must_list = true;
 		r->revision[0] = '\0';
+		r->fruitless = 0;
 	} else {
 		reflector_well(r);
+		r->fruitless = 0;
 	}
 }
 

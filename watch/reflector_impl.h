@@ -40,8 +40,9 @@ struct watch_reflector {
 	bool in_one_page;                        /* continue tokens expire before they are used */
 	uint64_t no_stream_before_us;            /* the server refused streaming lists */
 	uint64_t not_before_us;
-	uint64_t list_us;  /* when the last list began */
-	unsigned failures; /* in a row */
+	uint64_t list_us;   /* when the last list began */
+	unsigned failures;  /* in a row */
+	unsigned fruitless; /* lists in a row that no watch has told anything after */
 
 	/* the request under way */
 	enum request request; /* 0: none */

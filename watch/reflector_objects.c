@@ -196,6 +196,7 @@ int reflector_on_line(void *ctx, char *line, size_t len, bool is_cut)
 	answer_event(tree, &event);
 	if (event.type != ANSWER_ERROR && !r->is_listing) {
 		r->has_events = true;
+		r->fruitless = 0;
 		reflector_well(r);
 	}
 	ret = on_answer_event(r, &event);

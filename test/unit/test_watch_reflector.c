@@ -191,6 +191,51 @@ static void lists_anew_when_the_revision_is_gone(void **state)
 	}
 }
 
+/* A list of a large cluster; it ends well, and the watch that it goes on as breaks off at once. */
+static void list_slowly_in_vain(struct rig *rig, const char *line)
+{
+	expect_send(rig, "sendInitialEvents=true");
+	head(rig, 200);
+	rig->now += 6000000;
+	assert_int_equal(body(rig, SERVICE("ADDED", "a", "5") LIST_END("7")), 0);
+	assert_int_equal(body(rig, line), -ECANCELED);
+	watch_reflector_end(rig->r, rig->now, -ECANCELED, "");
+}
+
+static void pauses_longer_with_every_list_that_was_of_no_use(void **state)
+{
+	static const char *const lines[] = { GONE, "no JSON\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		uint64_t pause = 800000;
+		struct rig rig;
+
+		open_rig(&rig, 0);
+		list(&rig);
+		rig.now += 60000000;
+		assert_int_equal(body(&rig, SERVICE("MODIFIED", "a", "8") GONE), -ECANCELED);
+		watch_reflector_end(rig.r, rig.now, -ECANCELED, "");
+		list_slowly_in_vain(&rig, lines[i]);
+		if (i > 0) /* a failure pauses the first time, too */
+			expect_pause(&rig, 600000, 1000000);
+		for (int k = 0; k < 8; k++) {
+			list_slowly_in_vain(&rig, lines[i]);
+			expect_pause(&rig, pause / 4 * 3, pause / 4 * 5);
+			pause = pause * 2 < WATCH_PAUSE_MAX_US ? pause * 2 : WATCH_PAUSE_MAX_US;
+		}
+		assert_int_equal(pause, WATCH_PAUSE_MAX_US);
+		/* until a watch has told something */
+		list_slowly_in_vain(&rig, SERVICE("MODIFIED", "a", "8") GONE);
+		list_slowly_in_vain(&rig, lines[i]);
+		if (i > 0)
+			expect_pause(&rig, 600000, 1000000);
+		else
+			expect_send(&rig, "sendInitialEvents=true");
+		close_rig(&rig);
+	}
+}
+
 /* A list that breaks off is no list, however it breaks. */
 static void takes_no_broken_list(void **state)
 {
@@ -435,6 +480,7 @@ int main(void)
 		cmocka_unit_test(pages_where_streaming_is_refused),
 		cmocka_unit_test(lists_anew_when_a_page_is_gone),
 		cmocka_unit_test(lists_anew_when_the_revision_is_gone),
+		cmocka_unit_test(pauses_longer_with_every_list_that_was_of_no_use),
 		cmocka_unit_test(takes_no_broken_list),
 		cmocka_unit_test(pauses_longer_with_every_failure),
 		cmocka_unit_test(honours_retry_after),
