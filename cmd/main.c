@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/commands.h"
 #include "cmd/config_text.h"
@@ -71,12 +73,26 @@ static int dispatch(const struct options *options)
 	return EXIT_USAGE;
 }
 
+/* Where one of these was closed, a socket would take its number, and what is logged would be sent to
+ * the kernel or to the API server. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = { 0 };
 	struct err err = { 0 };
 	int ret;
 
+	fill_standard_fds();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return print_help(0) == EXIT_SUCCESS && argc >= 2 ? EXIT_SUCCESS : EXIT_USAGE;
 	if (options_parse(argc, argv, &options, &err) < 0) {

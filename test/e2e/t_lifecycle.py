@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Start, stop, death, neighbours: connections notice none of it."""
 
+import os
 import signal
 import threading
 import time
@@ -46,6 +47,16 @@ def rules_serve_on_after_sigkill_and_the_next_daemon_takes_them_over(t):
     t.answered_by(t.client, "tcp", service.ip(4), 80, [TWO])
     t.write(service, t.web_slice(service, [ONE]))
     t.becomes(t.client, "tcp", service.ip(4), 80, [ONE])
+
+
+@test(quick=True)
+def a_log_that_is_closed_does_not_go_into_a_socket(t):
+    service, piece = t.web([ONE])
+    t.write(service, piece)
+    daemon = t.start(prefix=("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "-"))
+    t.becomes(t.client, "tcp", service.ip(4), 80, [ONE])
+    for number in range(3):
+        t.equal(f"descriptor {number}", "/dev/null", os.readlink(f"/proc/{daemon.pid}/fd/{number}"))
 
 
 class _Traffic(threading.Thread):
