@@ -71,7 +71,7 @@ static void answer_page(void *ctx, const struct http_request *request, struct ht
 {
 	struct monitor *m = ctx;
 	struct pages pages = { m->setting.options, m->metrics, kubenft_version(), m->started_ns,
-		               process_wall_ns() };
+		               clock_us() - m->health.started_us };
 
 	if (strcmp(request->path, "/metrics") == 0) {
 		if (m->tally != NULL && !request->waited && tally_reader_start(&m->reader)) {

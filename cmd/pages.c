@@ -11,6 +11,7 @@
 /* Who we stand in for: tools look for this name. */
 #define COMPONENT "kube-proxy"
 #define SECOND_NS 1000000000
+#define SECOND_US 1000000
 
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -230,8 +231,7 @@ static const struct page {
 
 static void put_status_text(const struct pages *pages, const char *started, struct strbuf *out)
 {
-	unsigned long long up =
-		(unsigned long long)((pages->now_ns - pages->started_ns) / SECOND_NS);
+	unsigned long long up = pages->up_us / SECOND_US;
 
 	strbuf_printf(out, "Started: %s\nUp: %llu hr %02llu min %02llu sec\n", started, up / 3600,
 	              up / 60 % 60, up % 60);
@@ -245,8 +245,8 @@ static void put_status_text(const struct pages *pages, const char *started, stru
 static void put_status_json(const struct pages *pages, const char *started, struct strbuf *out)
 {
 	strbuf_printf(out,
-	              ",\"startTime\":\"%s\",\"uptimeSeconds\":%lld,\"binaryVersion\":", started,
-	              (long long)((pages->now_ns - pages->started_ns) / SECOND_NS));
+	              ",\"startTime\":\"%s\",\"uptimeSeconds\":%llu,\"binaryVersion\":", started,
+	              (unsigned long long)(pages->up_us / SECOND_US));
 	strbuf_json(out, pages->version);
 	strbuf_puts(out, ",\"paths\":[");
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)

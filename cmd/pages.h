@@ -19,8 +19,8 @@ struct pages {
 	const struct options *options;
 	const struct metrics *metrics; /* up to date */
 	const char *version;
-	int64_t started_ns; /* since 1970 */
-	int64_t now_ns;
+	int64_t started_ns; /* since 1970, as the clock was then */
+	uint64_t up_us;     /* however that was set since */
 };
 
 /** pages_answer() - any other path is 404. */

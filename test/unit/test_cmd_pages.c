@@ -8,7 +8,7 @@
 #include "test/unit/test.h"
 
 #define STARTED_NS 1704164645123456789 /* 2024-01-02T03:04:05.123456789Z */
-#define HOUR_NS 3600000000000
+#define HOUR_US UINT64_C(3600000000)
 
 static struct metrics *metrics;
 static struct options options;
@@ -43,7 +43,7 @@ static int tear_down(void **state)
 static void get(const char *path, const char *query, const char *accept, struct http_answer *answer)
 {
 	const struct pages pages = { &options, metrics, "v1.2", STARTED_NS,
-		                     STARTED_NS + 25 * HOUR_NS + 61000000000 };
+		                     25 * HOUR_US + 61000000 };
 	const struct http_request request = { path, query, accept, false };
 
 	*answer = (struct http_answer){ 0 };
