@@ -5,6 +5,7 @@
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "cmd/config_file.h"
@@ -25,6 +26,14 @@ struct config_watch {
 static bool same_text(const struct strbuf *a, const struct strbuf *b)
 {
 	return a->len == b->len && (a->len == 0 || memcmp(a->text, b->text, a->len) == 0);
+}
+
+/* To open a pipe would wait for its writer, and nobody turns the loop meanwhile. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
 }
 
 /* Would a start with the file as it is succeed? */
@@ -65,9 +74,11 @@ static void look(struct config_watch *watch)
 	AUTO_STRBUF struct strbuf text = { 0 };
 	struct err err = { 0 };
 
-	if (config_file_load(watch->options->config, &text, &err) == 0)
+	if (!is_file(watch->options->config))
+		(void)err_set(&err, EINVAL, "%.100s: not a regular file", watch->options->config);
+	else if (config_file_load(watch->options->config, &text, &err) == 0)
 		look_at(watch, &text);
-	else
+	if (err.code != 0)
 		log_error("configuration not read: what was read at the start stays in force",
 		          LOG_STR("reason", err.msg));
 }
@@ -107,7 +118,7 @@ int config_watch_open(struct ev_loop *loop, const struct options *options,
 	int ret;
 
 	*out = NULL;
-	if (options->config == NULL)
+	if (options->config == NULL || !is_file(options->config))
 		return 0;
 	watch = xcalloc(1, sizeof(*watch));
 	*watch = (struct config_watch){

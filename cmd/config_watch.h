@@ -17,11 +17,11 @@ struct config_watch; /* opaque */
  *
  * Through symbolic links and replaced directories, as in a ConfigMap's volume. A file that is gone,
  * or that options_parse() would refuse, is logged and has no further consequence: better the old
- * configuration than none.
+ * configuration than none. A pipe gives its content once: there is nothing to follow.
  *
  * @options: borrowed until config_watch_close().
  * @changed: called from the loop, once.
- * @out: NULL when there is no configuration file.
+ * @out: NULL when there is no configuration file, or it is a pipe.
  *
  * Return: 0, or a negative errno when the file cannot be followed.
  */

@@ -198,6 +198,26 @@ def a_change_to_something_broken_changes_nothing_until_it_is_mended(t):
 
 # The node
 
+@test_rows([("given_at_the_start", True), ("in_place_of_the_file", False)],
+           "a_pipe_{0}_does_not_stop_the_loop")
+def pipe(t, _, given):
+    t.write(*t.web([ONE]))
+    text = HEAD
+    path = os.path.join(t.directory, "config.pipe") if given else _config(t, text)
+    if given:
+        os.mkfifo(path)
+        daemon = _start(t, "--config", path, "-v=2")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        daemon.wait_log(REFILLED)
+    else:
+        daemon = _run(t, "--config", path, "-v=2")
+        os.mkfifo(path + "~")
+        os.rename(path + "~", path)
+        daemon.wait_log("not a regular file")
+    _still_turns(t, daemon)
+
+
 def _is_writable(t):
     with t.node:
         return os.access(CONNTRACK + "udp_timeout", os.W_OK)
