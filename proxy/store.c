@@ -527,7 +527,7 @@ struct ipcidr *store_service_cidrs(const struct proxy_store *store, size_t *coun
 	for (object = store->objects; object != NULL; object = object->hh.next) {
 		const struct proxy_service_cidr *cidr = (void *)object->meta;
 
-		if (object->meta->kind != PROXY_SERVICE_CIDR)
+		if (object->meta->kind != PROXY_SERVICE_CIDR || cidr->cidr_count == 0)
 			continue;
 		out = vec_reserve(out, &cap, *count + cidr->cidr_count, sizeof(*out));
 		memcpy(out + *count, cidr->cidrs, cidr->cidr_count * sizeof(*out));

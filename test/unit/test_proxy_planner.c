@@ -462,6 +462,10 @@ static void merges_service_cidrs(void **state)
 	assert_int_equal(proxy_planner_networks(planner)->service_cidr_count, 2);
 	assert_int_equal(proxy_planner_networks(planner)->pod_cidr_count, 1);
 	proxy_changes_done(&changes);
+	(void)put(planner, make_service_cidr("without", ""));
+	proxy_planner_changes(planner, &changes, &diags);
+	assert_false(changes.networks); /* it has no range */
+	proxy_changes_done(&changes);
 	(void)proxy_planner_delete(planner, PROXY_SERVICE_CIDR, "", "two");
 	proxy_planner_changes(planner, &changes, &diags);
 	assert_false(changes.networks); /* the other object has the range still */
