@@ -11,7 +11,7 @@
 #include "test/unit/loop_client.h"
 #include "test/unit/test.h"
 
-#define PORT 10256
+#define PORT 24256 /* not the daemon's own, which a node may listen at on all addresses */
 #define KEEP_ALIVE "GET /x?y=1 HTTP/1.1\r\nHost: a\r\n\r\n"
 #define CROWD 100 /* more than may be open, fewer than wait at a listening socket */
 

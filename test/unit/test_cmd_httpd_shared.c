@@ -8,7 +8,7 @@
 #include "test/unit/loop_client.h"
 #include "test/unit/test.h"
 
-#define PORT 10256
+#define PORT 24256 /* not the daemon's own, which a node may listen at on all addresses */
 #define CROWD 10
 
 static struct ev_loop *loop;
