@@ -182,6 +182,16 @@ def README_takes_note_of_kube_proxys_image_on_both_ways():
 
 
 @case
+def README_tells_for_both_ways_how_to_remove_what_kube_proxy_has_left():
+    for title, name, kind in (("In the place of kubeadm's", "kube-proxy", "kubeadm"),
+                              ("A DaemonSet of its own", "kubenft", "base")):
+        template = find(render(kind), "DaemonSet", name)["spec"]["template"]
+        labels = [f"{key}={value}" for key, value in template["metadata"]["labels"].items()]
+        equal(title, labels, re.findall(r"get pod -l (\S+)", readme(title)))
+        true(title, "/usr/sbin/kubenft cleanup --kube-proxy" in readme(title))
+
+
+@case
 def diff_sees_what_the_daemon_would_see():
     daemon, = pod(find(render("kubeadm"), "DaemonSet", "kube-proxy"))["containers"]
     differ, = pod(diff_pod())["containers"]
