@@ -173,6 +173,16 @@ static int check_two_sources(const struct options *options, struct err *err)
 	return 0;
 }
 
+/* Named as it can be given: beside --config these flags do not count. */
+static int refuse_mode(const struct options *options, const char *mode, const char *flag,
+                       struct err *err)
+{
+	if (options->config == NULL)
+		return err_set(err, EINVAL, "--detect-local-mode=%s needs --%s", mode, flag);
+	return err_set(err, EINVAL, "%s: detectLocalMode %s needs %s", options->config, mode,
+	               by_flag(flag)->path);
+}
+
 /* What cannot be seen in one setting alone. Of two that exclude each other, a flag has its way
  * against the file. */
 static int check(struct options *options, struct err *err)
@@ -182,9 +192,11 @@ static int check(struct options *options, struct err *err)
 		settings_origin(options->settings, by_flag("kubeconfig")) == FROM_FLAG ||
 		options->master != NULL;
 
-	if (source_is_flag && !server_is_flag)
+	bool compares = options->from != NULL || options->to != NULL;
+
+	if ((source_is_flag || compares) && !server_is_flag)
 		options->kubeconfig = NULL;
-	else if (!source_is_flag && server_is_flag)
+	if (!source_is_flag && (server_is_flag || compares))
 		options->source = NULL;
 	if (options->source != NULL && (options->kubeconfig != NULL || options->master != NULL))
 		return err_set(
@@ -192,12 +204,10 @@ static int check(struct options *options, struct err *err)
 			"--source is in place of the API server: it cannot be given together "
 			"with --kubeconfig or --master");
 	if (options->detect == DETECT_BRIDGE && *options->pod_bridge == '\0')
-		return err_set(err, EINVAL,
-		               "--detect-local-mode=BridgeInterface needs --pod-bridge-interface");
+		return refuse_mode(options, "BridgeInterface", "pod-bridge-interface", err);
 	if (options->detect == DETECT_PREFIX && *options->pod_interface_prefix == '\0')
-		return err_set(err, EINVAL,
-		               "--detect-local-mode=InterfaceNamePrefix needs "
-		               "--pod-interface-name-prefix");
+		return refuse_mode(options, "InterfaceNamePrefix", "pod-interface-name-prefix",
+		                   err);
 	if (options->min_sync_period_us > options->sync_period_us)
 		return err_set(err, EINVAL, "minSyncPeriod is longer than syncPeriod");
 	return check_two_sources(options, err);

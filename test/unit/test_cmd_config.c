@@ -244,7 +244,11 @@ static const struct row refused[] = {
 	  .value = "--hostname-override: empty node name" },
 	{ .what = "a detect mode without its interface",
 	  .text = HEAD "detectLocalMode: BridgeInterface\n",
-	  .value = "--detect-local-mode=BridgeInterface needs --pod-bridge-interface" },
+	  .value = "f: detectLocalMode BridgeInterface needs detectLocal.bridgeInterface" },
+	{ .what = "its interface as a flag, which does not count",
+	  .text = HEAD "detectLocalMode: InterfaceNamePrefix\n",
+	  .args = { "--pod-interface-name-prefix=veth" },
+	  .value = "f: detectLocalMode InterfaceNamePrefix needs detectLocal.interfaceNamePrefix" },
 };
 
 static void refuses(void **state)
@@ -271,6 +275,10 @@ static void a_flag_decides_where_objects_come_from(void **state)
 	} cases[] = {
 		{ HEAD "clientConnection: {kubeconfig: k}\n", { "--source=s" }, "s", NULL },
 		{ OWN "source: s\n", { "--master=m" }, NULL, NULL },
+		{ HEAD "clientConnection: {kubeconfig: k}\n---\n" OWN "source: s\n",
+		  { "diff", "--from=a", "--to=b" },
+		  NULL,
+		  NULL },
 		{ OWN "source: s\n", { NULL }, "s", NULL },
 		{ HEAD "clientConnection: {kubeconfig: k}\n", { NULL }, NULL, "k" },
 		{ HEAD "clientConnection: {kubeconfig: k}\n", { "--master=m" }, NULL, "k" },
