@@ -67,10 +67,11 @@ int source_load(struct watch_file *file, struct proxy_planner *planner,
 	proxy_planner_list_begin(planner, EVERY_KIND);
 	ret = watch_file_read(file, on_object, &load, err);
 	if (ret == 0 && counts->objects + load.known == 0)
-		ret = err_set(
-			err, ENODATA,
-			"there is no Service, EndpointSlice, Node or ServiceCIDR in it, which is "
-			"taken for a mistake (kubenft cleanup removes everything)");
+		ret = err_set(err, ENODATA,
+		              "%s: there is no Service, EndpointSlice, Node or ServiceCIDR in it, "
+		              "which is "
+		              "taken for a mistake (kubenft cleanup removes everything)",
+		              watch_file_name(file));
 	proxy_planner_list_end(planner, EVERY_KIND, ret == 0, diags);
 	return ret;
 }

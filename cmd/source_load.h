@@ -27,8 +27,8 @@ struct source_counts {
  * A source without a single object that a proxy reads is not taken for the truth: every cluster has
  * some. A file is empty, or holds an error message, when `kubectl get > FILE` has failed.
  *
- * Return: 0; -ENODATA for a source without objects; or a negative errno whose sentence names
- *         file, document and line.
+ * Return: 0; -ENODATA for a source without objects; or a negative errno. The sentence names the
+ *         source, and the file, document and line where it is about one.
  */
 int source_load(struct watch_file *file, struct proxy_planner *planner,
                 struct source_counts *counts, struct diags *diags, struct err *err) MUST_CHECK;

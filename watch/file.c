@@ -341,6 +341,15 @@ int watch_file_fd(const struct watch_file *file)
 	return file->follow.fd;
 }
 
+const char *watch_file_name(const struct watch_file *file)
+{
+	size_t len = strlen(file->path);
+
+	if (file->is_stdin)
+		return "standard input";
+	return len > PATH_SHOWN ? file->path + len - PATH_SHOWN : file->path;
+}
+
 const char *watch_file_now(const struct watch_file *file)
 {
 	return file->now != NULL ? file->now : file->path;

@@ -63,6 +63,9 @@ enum watch_file_change watch_file_drain(struct watch_file *file);
 int watch_file_read(struct watch_file *file, watch_object_fn on_object, void *ctx,
                     struct err *err) MUST_CHECK;
 
+/** watch_file_name() - the source as a whole, for messages: the end of its path, or "standard input". */
+const char *watch_file_name(const struct watch_file *file);
+
 /** watch_file_now() - the name of the file being read, for messages; valid inside @on_object. */
 const char *watch_file_now(const struct watch_file *file);
 

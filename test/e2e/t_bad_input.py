@@ -121,6 +121,7 @@ def an_empty_file_is_taken_for_a_mistake(t):
     done = t.plan()
     t.equal("exit status of plan", 1, done.returncode, done.stderr)
     t.true("the reason is given", "taken for a mistake" in done.stderr, done.stderr)
+    t.true("and the file", t.source in done.stderr, done.stderr)
     daemon = t.start()
     daemon.wait_log("nothing to do yet")
     service, piece = t.web([ONE])
