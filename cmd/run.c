@@ -42,6 +42,7 @@ struct daemon {
 	ev_prepare prepare;
 	ev_signal term;
 	ev_signal interrupt;
+	ev_signal hangup;
 	ev_signal dump;
 
 	struct source *source;
@@ -287,6 +288,14 @@ static void follow_config(struct daemon *d)
 		log_warning("configuration not followed", LOG_STR("reason", err.msg));
 }
 
+/* As nohup(1) has it. */
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* Before anything else, so that a signal during the start is answered when the loop runs. */
 static void start_watchers(struct daemon *d)
 {
@@ -294,10 +303,13 @@ static void start_watchers(struct daemon *d)
 	ev_prepare_init(&d->prepare, on_prepare);
 	ev_signal_init(&d->term, on_stop, SIGTERM);
 	ev_signal_init(&d->interrupt, on_stop, SIGINT);
+	ev_signal_init(&d->hangup, on_stop, SIGHUP);
 	ev_signal_init(&d->dump, on_dump, SIGUSR1);
 	d->retry.data = d->prepare.data = d->dump.data = d;
 	ev_signal_start(d->loop, &d->term);
 	ev_signal_start(d->loop, &d->interrupt);
+	if (!is_ignored(SIGHUP))
+		ev_signal_start(d->loop, &d->hangup);
 	ev_signal_start(d->loop, &d->dump);
 }
 

@@ -26,7 +26,7 @@ def _owned_where_possible(t):
     return "flags owner" in t.nft_ok("list", "table", "ip", "kubenft")
 
 
-@test_rows([("SIGTERM",), ("SIGINT",)], "{}_ends_with_status_0_and_the_rules_serve_on",
+@test_rows([("SIGTERM",), ("SIGINT",), ("SIGHUP",)], "{}_ends_with_status_0_and_the_rules_serve_on",
            quick={"SIGTERM_ends_with_status_0_and_the_rules_serve_on"})
 def ends_gracefully(t, name):
     service, piece = t.web(THREE)
@@ -35,6 +35,18 @@ def ends_gracefully(t, name):
     for protocol in ("tcp", "udp"):
         t.answered_by(t.client, protocol, service.ip(4), 80, THREE)
     t.refused(t.client, "tcp", service.ip(4), 81)
+
+
+@test()
+def under_nohup_SIGHUP_does_not_end_it(t):
+    service, piece = t.web(THREE)
+    daemon = t.run(service, piece, prefix=("nohup",))
+    mark = daemon.mark()
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.process.send_signal(signal.SIGUSR1)
+    daemon.wait_log('"state"', mark)
+    t.true("it runs", daemon.is_running())
+    t.true("it does not stop", "stopping" not in daemon.log(mark), daemon.log(mark))
 
 
 @test(quick=True)
