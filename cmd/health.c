@@ -140,20 +140,26 @@ static void judge_watch(const struct health *health, uint64_t now_us, struct hea
 {
 	uint64_t silent = age(now_us, health->contact_us);
 	uint64_t idle = age(now_us, health->asked_us);
+	char word[80];
 
 	if (health->contact_us == 0) {
 		SAY(out, "no API server to watch");
 		return;
 	}
-	SAY(out, "the API server's last word is %u s old", seconds(silent));
+	if (health->contact_us == health->started_us)
+		(void)snprintf(word, sizeof(word), "no word from the API server yet, for %u s",
+		               seconds(silent));
+	else
+		(void)snprintf(word, sizeof(word), "the API server's last word is %u s old",
+		               seconds(silent));
+	SAY(out, "%s", word);
 	if (silent < HEALTH_WATCH_OLD_US)
 		return;
 	fail(out, 0);
 	if (idle < HEALTH_WATCH_HUNG_US)
 		return;
 	fail(out, HEALTH_HEALTHZ | HEALTH_LIVEZ);
-	SAY(out, "the API server's last word is %u s old, and it was not asked for %u s",
-	    seconds(silent), seconds(idle));
+	SAY(out, "%s, and it was not asked for %u s", word, seconds(idle));
 }
 
 static void judge_sync(const struct health *health, uint64_t now_us, struct health_finding *out)

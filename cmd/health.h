@@ -63,7 +63,8 @@ struct health {
 
 	bool listed;                      /* all was read at least once, and may be written */
 	char source_error[HEALTH_REASON]; /* "": none */
-	uint64_t contact_us; /* the API server's last word; 0: there is no API server */
+	uint64_t contact_us; /* the API server's last word, started_us before the first one;
+	                      * 0: there is no API server */
 	uint64_t asked_us;   /* it was asked for the last time */
 
 	uint64_t pending_us; /* the oldest change that is not in the kernel, 0: all are */
