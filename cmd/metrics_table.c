@@ -122,7 +122,10 @@ static const struct metric_info table[METRIC_COUNT] = {
 	        "refused.",
 	        "kind", "result"),
 	GAUGE(WATCH_AGE, "kubenft_watch_age_seconds",
-	      "Time since the API server's last word about a resource.", "resource"),
+	      "Time since the API server's last word about a resource, or since the start when "
+	      "there "
+	      "was none; 0 for one that the cluster does not have or does not let us read.",
+	      "resource"),
 	COUNTER(KP_CONNTRACK_DELETED, "kubeproxy_conntrack_reconciler_deleted_entries_total",
 	        "[ALPHA] Stale flows deleted from connection tracking.", "ip_family"),
 	HISTOGRAM(KP_CONNTRACK_DURATION, "kubeproxy_conntrack_reconciler_sync_duration_seconds",

@@ -20,6 +20,15 @@ static double seconds_since(uint64_t now_us, uint64_t since_us)
 	return since_us != 0 && now_us > since_us ? (double)(now_us - since_us) / 1e6 : 0;
 }
 
+/* Who never heard anything has waited since the start. */
+static double silence(const struct monitor *m, const struct source_kind *kind, uint64_t now_us)
+{
+	if (kind->is_absent)
+		return 0;
+	return seconds_since(now_us,
+	                     kind->contact_us != 0 ? kind->contact_us : m->health.started_us);
+}
+
 static void refresh_source_metrics(struct monitor *m, uint64_t now_us)
 {
 	const struct source *source = *m->setting.source;
@@ -36,8 +45,8 @@ static void refresh_source_metrics(struct monitor *m, uint64_t now_us)
 	for (size_t kind = 1; kind < SOURCE_KINDS && state.watches; kind++) {
 		const char *name = proxy_kind_name((enum proxy_kind)kind);
 
-		metrics_set(m->metrics, METRIC_WATCH_AGE,
-		            seconds_since(now_us, state.kinds[kind].contact_us), LABELS(name));
+		metrics_set(m->metrics, METRIC_WATCH_AGE, silence(m, &state.kinds[kind], now_us),
+		            LABELS(name));
 		metrics_set(m->metrics, METRIC_RELISTS, (double)state.kinds[kind].relists,
 		            LABELS(name));
 	}

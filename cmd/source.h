@@ -75,6 +75,7 @@ struct source_state {
 	uint64_t contact_us; /* it said something that was of use */
 	uint64_t asked_us;   /* it was asked */
 	struct source_kind {
+		bool is_absent; /* not there or not for us: no word is to come */
 		uint64_t contact_us;
 		uint64_t relists; /* complete lists after the first */
 	} kinds[SOURCE_KINDS];

@@ -406,6 +406,7 @@ static void api_state(const struct source *source, struct source_state *out)
 		struct source_kind *kind = &out->kinds[peer->resource->kind];
 		uint64_t asked_us = peer->asked_us;
 
+		kind->is_absent = status->is_absent;
 		kind->contact_us = contact_of(api, peer);
 		kind->relists = status->relists;
 		if (status->is_absent)

@@ -4,6 +4,7 @@
 import os
 import shutil
 
+import web
 from api import RESOURCES, Api, of_proxy
 from daemon import Failure, until
 from apart import test, test_rows
@@ -86,6 +87,8 @@ def without_a_server_at_the_start_what_was_adopted_serves_until_it_comes(t):
     until(lambda: int(api.dump(daemon)["services"]["failures"]) >= 2, "a second try")
     t.equal("transactions", 0, len(heard.of(daemon.pid)))
     t.equal("said once each", 4, len(daemon.complaints(mark)), *daemon.complaints(mark))
+    ages = [value for name, value in web.scrape(t).items() if "watch_age_seconds" in name]
+    t.equal("resources without a word since the start", 4, sum(age > 0 for age in ages), ages)
     api.server.up()
     api.settled()
     t.equal("transactions", 1, len(heard.of(daemon.pid)))

@@ -4,6 +4,7 @@
 import time
 
 import objects
+import web
 from api import RESOURCES, Api, crowd, of_proxy
 from apiserver import auth
 from apart import test, test_rows
@@ -102,6 +103,7 @@ def absent(t, how, words):
     daemon = t.run()
     api.server.wait_watches(3)
     api.settled()
+    t.equal("its age", 0, web.scrape(t)['kubenft_watch_age_seconds{resource="ServiceCIDR"}'])
     requests = api.server.count("servicecidrs")
     # No loop: longer than the longest first pause after a failure.
     deadline = time.monotonic() + 1.5
