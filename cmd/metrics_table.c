@@ -123,8 +123,8 @@ static const struct metric_info table[METRIC_COUNT] = {
 	        "kind", "result"),
 	GAUGE(WATCH_AGE, "kubenft_watch_age_seconds",
 	      "Time since the API server's last word about a resource, or since the start when "
-	      "there "
-	      "was none; 0 for one that the cluster does not have or does not let us read.",
+	      "there was none; 0 for one that the cluster does not have or does not let us "
+	      "read.",
 	      "resource"),
 	COUNTER(KP_CONNTRACK_DELETED, "kubeproxy_conntrack_reconciler_deleted_entries_total",
 	        "[ALPHA] Stale flows deleted from connection tracking.", "ip_family"),
