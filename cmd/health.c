@@ -79,9 +79,7 @@ void health_drift(struct health *health, uint64_t since_us, bool stubborn, const
 
 void health_node(struct health *health, bool known, bool leaving)
 {
-	if (!known)
-		return;
-	health->node_known = true;
+	health->node_known = known;
 	health->node_leaving = leaving;
 }
 

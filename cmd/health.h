@@ -124,7 +124,7 @@ void health_refused(struct health *health, size_t count);
  */
 void health_drift(struct health *health, uint64_t since_us, bool stubborn, const char *by);
 
-/** health_node() - what is known of the own Node. One that is not known any more changes nothing. */
+/** health_node() - what is known of the own Node, or was known last. */
 void health_node(struct health *health, bool known, bool leaving);
 
 /** health_turned() - the loop was busy for @busy_us. Return: whether that was a stall. */

@@ -44,7 +44,7 @@ static void refresh_health(struct monitor *m)
 		if (state.watches)
 			health_watch(&m->health, state.contact_us, state.asked_us);
 	}
-	health_node(&m->health, counts.node_known, counts.node_leaving);
+	health_node(&m->health, counts.node_seen, counts.node_leaving);
 	health_refused(&m->health, sync_held(m->setting.sync));
 	health_drift(&m->health, drift->work == DRIFT_REPAIR ? drift->noticed_us : 0,
 	             drift_is_backing_off(drift, clock_us()), drift->last.process);

@@ -47,6 +47,8 @@ struct proxy_store {
 	struct record *dirty;
 	const struct proxy_node *node;
 	bool node_changed;
+	bool node_seen;    /* ever */
+	bool node_leaving; /* when it was there last */
 	bool cidrs_changed;
 	size_t counts[KINDS];
 	uint64_t changes[KINDS]; /* so far: objects that came, changed or went */
@@ -304,6 +306,8 @@ static void attach(struct proxy_store *store, struct object *object)
 	}
 	case PROXY_NODE:
 		store->node = (const struct proxy_node *)(void *)meta;
+		store->node_seen = true;
+		store->node_leaving = store->node->leaving;
 		store->node_changed = true;
 		break;
 	case PROXY_SERVICE_CIDR:
@@ -566,7 +570,8 @@ struct proxy_counts store_counts(const struct proxy_store *store)
 		.service_changes = store->changes[PROXY_SERVICE],
 		.slice_changes = store->changes[PROXY_ENDPOINT_SLICE],
 		.node_known = store->node != NULL,
-		.node_leaving = store->node != NULL && store_node(store)->leaving,
+		.node_seen = store->node_seen,
+		.node_leaving = store->node_leaving,
 	};
 }
 

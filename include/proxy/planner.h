@@ -184,8 +184,9 @@ struct proxy_counts {
 	size_t service_cidrs;
 	uint64_t service_changes; /* so far: Services that came, changed or went */
 	uint64_t slice_changes;
-	bool node_known;   /* the own Node has been seen */
-	bool node_leaving; /* and is about to be removed */
+	bool node_known;   /* the own Node is there */
+	bool node_seen;    /* it is, or was */
+	bool node_leaving; /* and is, or was at last, about to be removed */
 };
 
 struct proxy_counts proxy_planner_counts(const struct proxy_planner *planner);

@@ -11,7 +11,7 @@ import topology
 import web
 from api import Api
 from apiserver import auth
-from daemon import CIDR_ARGS, NODE_ARGS, Failure, Skip, until
+from daemon import CIDR_ARGS, NODE_ARGS, Failure, Skip
 from harness import test, test_rows
 from objects import endpoint, port
 from topology import NODE, pod_address
@@ -160,7 +160,7 @@ def the_own_node_is_followed(t):
         {**endpoint(address), "hints": {"forZones": [{"name": zone}]}}
         for address, zone in ((ONE, "blue"), (TWO, "red"))], ((8080, "web", "TCP"),))
     api.put(_node("blue"))
-    api.run(service, piece)
+    daemon = api.run(service, piece)
     t.answered_by(t.client, "tcp", service.ip(4), 80, [ONE])
     api.put(_node("red"))
     t.becomes(t.client, "tcp", service.ip(4), 80, [TWO])
@@ -170,13 +170,14 @@ def the_own_node_is_followed(t):
     t.becomes(t.external, "tcp", topology.NODE_SECOND[4], number, [TWO])
     t.refused(t.external, "tcp", NODE[4], number)
     # A Node that is deleted, and made again without addresses, is this machine still.
-    health = web.Port(t.node, web.LOOPBACK[4], web.HEALTH_PORT)
     api.delete(objects.node())
-    until(lambda: "is unknown" in health.part("node"), "the deletion has come")
+    daemon.wait_log("own Node not found")
+    web.expect(t, web.health(t), healthz=200)
     t.answered_by(t.client, "tcp", service.ip(4), 80, [TWO])
     t.answered_by(t.external, "tcp", topology.NODE_SECOND[4], number, [TWO])
-    api.put(_node("red", {}))
-    until(lambda: "is unknown" not in health.part("node"), "the new Node has come")
+    api.put({**_node("red", {}), "spec": {"taints": [{"key": "ToBeDeletedByClusterAutoscaler",
+                                                      "effect": "NoSchedule"}]}})
+    web.health(t).becomes("/healthz", 503, 20.0)  # so it has come
     t.answered_by(t.external, "tcp", topology.NODE_SECOND[4], number, [TWO])
     api.put(_node("blue"))
     t.becomes(t.external, "tcp", NODE[4], number, [ONE])

@@ -34,7 +34,6 @@ enum what {
 	STUBBORN, /* who drifts */
 	REPAIR,
 	NODE,
-	NO_NODE,
 	LEAVING,
 	SHORT_TURN,
 	LONG_TURN,
@@ -90,9 +89,6 @@ static void happens(struct health *health, const struct event *event)
 		break;
 	case NODE:
 		health_node(health, true, false);
-		break;
-	case NO_NODE:
-		health_node(health, false, false);
 		break;
 	case LEAVING:
 		health_node(health, true, true);
@@ -334,20 +330,6 @@ static const struct row {
 	  "[-]node failed: the own Node is being deleted, or tainted "
 	  "ToBeDeletedByClusterAutoscaler\n" },
 	{ "it stays", { WELL, { 10, LEAVING }, { 20, NODE } }, 21, 200, 200, 200, "[+]node ok\n" },
-	{ "the Node object is gone: the last state stays",
-	  { WELL, { 10, NO_NODE } },
-	  11,
-	  200,
-	  200,
-	  200,
-	  NULL },
-	{ "and so does a bad one",
-	  { WELL, { 10, LEAVING }, { 20, NO_NODE } },
-	  21,
-	  503,
-	  200,
-	  200,
-	  NULL },
 	{ "turns of the loop",
 	  { WELL, { 2, SHORT_TURN } },
 	  3,

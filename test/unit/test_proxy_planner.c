@@ -373,6 +373,11 @@ static void knows_the_node(void **state)
 	assert_false(proxy_planner_counts(planner).node_leaving);
 	(void)proxy_planner_put(planner, proxy_object_pack(&leaving.meta), &diags);
 	assert_true(proxy_planner_counts(planner).node_leaving);
+	/* one that is gone is as it was last, whoever asked meanwhile (section 5.6) */
+	(void)proxy_planner_delete(planner, PROXY_NODE, "", "node-1");
+	assert_false(proxy_planner_counts(planner).node_known);
+	assert_true(proxy_planner_counts(planner).node_seen);
+	assert_true(proxy_planner_counts(planner).node_leaving);
 	strbuf_done(&text);
 	diag_done(&diags);
 	proxy_planner_free(planner);
