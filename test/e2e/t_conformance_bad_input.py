@@ -520,7 +520,8 @@ def BUG_1_3_a_service_of_one_family_ignores_external_addresses_of_the_other(t):
     service.ingress = [{"ip": other[6]}]
     t.run(service, t.web_slice(service, far(4)))
     t.dropped(t.client, "tcp", service.ip(4), 80)
-    t.outcome(probes.UNREACHABLE, t.client, "udp", other[6], 80)
+    for protocol in ("tcp", "udp"):
+        t.outcome(probes.UNREACHABLE, t.client, protocol, other[6], 80)
 
 
 @test()
