@@ -175,8 +175,8 @@ kernel-test: $(KERNEL) ## tests against the kernel's nf_tables, as root
 	@$(RUN) --prefix '$(filter-out release,$(FLAVOR)) kernel' $(KERNEL)
 
 e2e: all ## real connections through the real daemon, and the demo, as root
-	@$(RUN) --timeout 1800 --jobs 2 'test/e2e/run --part 1/2 --binary $(B)/kubenft $(E2E_ARGS)' \
-		'test/e2e/run --part 2/2 --binary $(B)/kubenft $(E2E_ARGS)' \
+	@$(RUN) --timeout 1800 --jobs 2 $(foreach part,2/4 4/4 3/4 1/4, \
+		'test/e2e/run --part $(part) --binary $(B)/kubenft $(E2E_ARGS)') \
 		$(if $(filter release,$(FLAVOR)),test/apiserver/check)
 	@$(RUN) 'test/demo/run $(B)/kubenft' 'test/demo/run --source api $(B)/kubenft'
 
