@@ -191,7 +191,6 @@ static int check(struct options *options, struct err *err)
 	bool server_is_flag =
 		settings_origin(options->settings, by_flag("kubeconfig")) == FROM_FLAG ||
 		options->master != NULL;
-
 	bool compares = options->from != NULL || options->to != NULL;
 
 	if ((source_is_flag || compares) && !server_is_flag)

@@ -69,8 +69,7 @@ int source_load(struct watch_file *file, struct proxy_planner *planner,
 	if (ret == 0 && counts->objects + load.known == 0)
 		ret = err_set(err, ENODATA,
 		              "%s: there is no Service, EndpointSlice, Node or ServiceCIDR in it, "
-		              "which is "
-		              "taken for a mistake (kubenft cleanup removes everything)",
+		              "which is taken for a mistake (kubenft cleanup removes everything)",
 		              watch_file_name(file));
 	proxy_planner_list_end(planner, EVERY_KIND, ret == 0, diags);
 	return ret;
